@@ -1,0 +1,171 @@
+//! What is done to every request: identity, log, metrics, panics, overload, deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+use super::trace::TraceContext;
+use crate::problem::Problem;
+
+/// How a service treats its callers.
+#[derive(Debug, Clone, Copy)]
+pub struct Manners {
+    /// The service's name in logs and metrics.
+    pub service: &'static str,
+    /// Every request is answered within this time.
+    pub deadline: Duration,
+    /// Requests answered at once; what comes on top is refused with 503.
+    pub max_in_flight: usize,
+}
+
+/// Gives every route of `router`, and what matches none, the manners of our services.
+pub fn polite(router: Router, manners: Manners) -> Router {
+    let places = Arc::new(Semaphore::new(manners.max_in_flight));
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(|_| {
+            tracing::error!("a request handler panicked");
+            Problem::internal().into_response()
+        }))
+        .layer(from_fn_with_state(manners, end_by_deadline))
+        .layer(from_fn_with_state(places, refuse_overload))
+        .layer(from_fn_with_state(manners, observe))
+        .layer(from_fn(identify))
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    Problem::not_found("unknown_path", format!("There is nothing at {}.", uri.path()))
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!(
+        "{} does not take {}; the Allow header names what it takes.",
+        request.uri().path(),
+        request.method()
+    );
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+async fn identify(mut request: Request, next: Next) -> Response {
+    let trace = TraceContext::from_headers(request.headers());
+    let request_id = HeaderValue::from_str(trace.trace_id());
+    let span = tracing::info_span!("request", trace_id = trace.trace_id());
+    request.extensions_mut().insert(trace);
+    let mut response = next.run(request).instrument(span).await;
+    if let Ok(request_id) = request_id {
+        response.headers_mut().insert("request-id", request_id);
+    }
+    response
+}
+
+async fn observe(State(manners): State<Manners>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let elapsed = start.elapsed();
+    let status = response.status();
+    // The route's pattern, never the path or the query: those may name a person.
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::error!(service = manners.service, %method, route, status = status.as_u16(), "request failed");
+    } else {
+        tracing::debug!(service = manners.service, %method, route, status = status.as_u16(), ?elapsed, "request");
+    }
+    let labels = [
+        ("service", manners.service.to_owned()),
+        ("method", known_method(&method).to_owned()),
+        ("route", route),
+        ("status", status.as_str().to_owned()),
+    ];
+    metrics::histogram!("http_request_duration_seconds", &labels).record(elapsed.as_secs_f64());
+    response
+}
+
+/// A caller can make up methods without end; a label must not grow with them.
+fn known_method(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+async fn refuse_overload(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // Whoever asks after our health must learn it, above all when we are overloaded.
+    let is_health_check = request.uri().path().starts_with("/healthz/");
+    if is_health_check {
+        return next.run(request).await;
+    }
+    match places.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::unavailable("overloaded", "Too many requests at once; try again shortly.", 1)
+            .into_response(),
+    }
+}
+
+async fn end_by_deadline(State(manners): State<Manners>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(manners.deadline, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::warn!(service = manners.service, "a request met its deadline");
+        let detail = "The request was not finished in time. Whether it took effect is not known: \
+                      send it again with the same Idempotency-Key to find out.";
+        Problem::unavailable("deadline_exceeded", detail, 1).into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt as _;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn ask(method: &str, path: &str, max_in_flight: usize) -> (Response<()>, Value) {
+        let manners = Manners { service: "test", deadline: Duration::from_millis(50), max_in_flight };
+        let router = Router::new()
+            .route("/ok", get(async || "fine"))
+            .route("/panic", get(async || -> &'static str { panic!("on purpose") }))
+            .route("/slow", get(std::future::pending::<&'static str>));
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
+        let response = polite(router, manners).oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        (Response::from_parts(parts, ()), serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn every_error_is_a_problem_with_a_request_id() {
+        for (method, path, places, status, code) in [
+            ("GET", "/nowhere", 1, 404, "unknown_path"),
+            ("POST", "/ok", 1, 405, "method_not_allowed"),
+            ("GET", "/panic", 1, 500, "internal_error"),
+            ("GET", "/slow", 1, 503, "deadline_exceeded"),
+            ("GET", "/ok", 0, 503, "overloaded"),
+        ] {
+            let (response, body) = ask(method, path, places).await;
+            assert_eq!(response.status().as_u16(), status, "{path}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+            assert_eq!(response.headers()["request-id"].len(), 32, "{path}");
+            assert_eq!(body["code"], code, "{path}");
+            assert_eq!(response.headers().contains_key("retry-after"), status == 503, "{path}");
+            assert_eq!(response.headers().contains_key("allow"), status == 405, "{path}");
+        }
+        assert_eq!(ask("GET", "/ok", 1).await.0.status(), 200);
+    }
+}

@@ -1,0 +1,13 @@
+//! How our services speak HTTP: extractors, layers, the server.
+
+mod extract;
+mod layers;
+mod operations;
+mod serve;
+mod trace;
+
+pub use extract::{DEFAULT_BODY_LIMIT_BYTES, Json, Path, Query};
+pub use layers::{Manners, polite};
+pub use operations::{Collector, Operations};
+pub use serve::serve;
+pub use trace::TraceContext;

@@ -1,0 +1,10 @@
+//! What every service of ours has, and not one word of what it is for.
+
+pub mod backoff;
+pub mod clock;
+pub mod health;
+pub mod http;
+pub mod lifecycle;
+pub mod problem;
+pub mod settings;
+pub mod telemetry;
