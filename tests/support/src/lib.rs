@@ -1,1 +1,1 @@
-//! x
+//! Servers, databases and names for tests.

@@ -1,0 +1,161 @@
+//! Brokers: what a publisher, a subscriber and the dead-letter queue must do.
+//!
+//! Two adapters keep these promises, `rabbitmq` and `embedded`; both pass the
+//! same contract suite.
+
+mod topology;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use topology::Topology;
+
+/// A message on its way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The event's id, the same however often it is published.
+    pub id: Uuid,
+    /// Decides which queues get it.
+    pub routing_key: String,
+    /// The form of `body`.
+    pub content_type: String,
+    /// The event.
+    pub body: Vec<u8>,
+    /// The W3C header of the request that led to it.
+    pub traceparent: Option<String>,
+}
+
+/// What became of one published message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publication {
+    /// The broker has it, in a queue, on disk.
+    Confirmed,
+    /// It may or may not have arrived: refused, returned, or no answer in time.
+    Unconfirmed,
+}
+
+/// Publishes messages and learns what became of them. One task owns a publisher:
+/// on RabbitMQ, confirms of a channel used by two tasks cannot be told apart.
+#[async_trait]
+pub trait Publisher: Send + 'static {
+    /// Makes sure that there is a connection and that the topology is declared.
+    /// Cheap when all is well, so it also serves to notice that it is not.
+    async fn connect(&mut self) -> Result<(), BrokerError>;
+
+    /// Publishes a window of messages and waits for every confirm, each message at
+    /// its index in the result. Whatever is not surely in a queue is
+    /// [`Publication::Unconfirmed`]. After an error nothing of the window may be
+    /// taken as published, and the next call connects anew.
+    async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError>;
+}
+
+/// Opens subscriptions to one queue.
+#[async_trait]
+pub trait Subscriber: Send + Sync + 'static {
+    /// Connects, declares the topology, and begins to receive, with at most
+    /// `prefetch` deliveries unsettled.
+    async fn subscribe(&self, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
+}
+
+/// A stream of deliveries, until it breaks. Whatever was not settled by then is
+/// delivered again, to whoever subscribes next.
+#[async_trait]
+pub trait Subscription: Send {
+    /// The next delivery. Safe to drop while it waits.
+    ///
+    /// # Errors
+    /// The subscription is broken: subscribe anew.
+    async fn next(&mut self) -> Result<Delivery, BrokerError>;
+
+    /// Settles deliveries of this subscription, in any order and any grouping.
+    ///
+    /// # Errors
+    /// The subscription is broken. What was not settled comes again.
+    async fn settle(&mut self, settlements: Vec<(u64, Settlement)>) -> Result<(), BrokerError>;
+
+    /// Allows `prefetch` unsettled deliveries from now on.
+    async fn set_prefetch(&mut self, prefetch: u16) -> Result<(), BrokerError>;
+}
+
+/// A message as it arrives.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Names this delivery within its subscription; they grow.
+    pub tag: u64,
+    /// The event's id as the producer wrote it; none from a foreign producer.
+    pub message_id: Option<String>,
+    /// The event.
+    pub body: Vec<u8>,
+    /// How often it was sent to the retry queue before.
+    pub attempts: u32,
+    /// The W3C header of the request that led to it.
+    pub traceparent: Option<String>,
+}
+
+/// What is to become of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is applied, durably, or needs no applying. It is gone from the queue.
+    Ack,
+    /// It can never be applied: to the dead-letter queue at once.
+    Reject,
+    /// It failed for a reason that may pass: once more after the retry delay, or to
+    /// the dead-letter queue when it has failed [`MAX_ATTEMPTS`] times.
+    Retry,
+}
+
+/// After so many failed attempts a message goes to the dead-letter queue.
+pub const MAX_ATTEMPTS: u32 = 10;
+
+/// The messages that were given up on.
+#[async_trait]
+pub trait DeadLetters: Send + Sync + 'static {
+    /// Up to `limit` dead letters, oldest first. They stay where they are.
+    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError>;
+
+    /// Sends one back to the queue it came from, confirmed before it is removed
+    /// here. False when there is no such dead letter.
+    async fn redrive(&self, id: &str) -> Result<bool, BrokerError>;
+
+    /// Removes one for good. False when there is no such dead letter.
+    async fn drop_letter(&self, id: &str) -> Result<bool, BrokerError>;
+}
+
+/// A message that was given up on.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Its message id; where the producer gave none, a digest of its body.
+    pub id: String,
+    /// The routing key it was published with.
+    pub routing_key: String,
+    /// Why it is here, such as `rejected` or `delivery_limit`.
+    pub reason: String,
+    /// When it came here, if the broker says.
+    pub dead_since: Option<OffsetDateTime>,
+    /// The event.
+    pub body: Vec<u8>,
+}
+
+/// The broker cannot be used right now. Whoever meets it tries again with a
+/// backoff, without end.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// No connection, or it broke. The source may hold an address.
+    #[error("the broker cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No answer within the time given.
+    #[error("the broker did not answer {what} within {} s", limit.as_secs())]
+    Timeout {
+        /// What was asked.
+        what: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// The queue is gone, or another consumer took it over.
+    #[error("the subscription ended: {0}")]
+    Ended(&'static str),
+}

@@ -1,0 +1,64 @@
+//! The outbox as its relay sees it: claim, mark published, release.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::broker::Message;
+
+/// Events that were written together with the change they tell of and wait to be
+/// published. Stores implement this next to the writes that fill it.
+///
+/// A claim is a lease with a fencing token: until it ends no other relay claims
+/// the same entries, and after it ended the old token can mark nothing. So an
+/// entry is published at least once; a relay that stops anywhere only causes it
+/// to be published again.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Takes up to `limit` entries (a store that leases whole owners may give a
+    /// few more) for `lease`. Entries whose lease lies further ahead than twice
+    /// `lease` were leased by a wrong clock and may be taken too.
+    async fn claim(&self, limit: usize, lease: Duration) -> Result<Claim, OutboxError>;
+
+    /// Removes entries that the broker has confirmed, as far as the claim still holds.
+    async fn mark_published(&self, claim: &Claim, confirmed: &[Entry]) -> Result<(), OutboxError>;
+
+    /// Ends the claim, so that what is left can be claimed at once.
+    async fn release(&self, claim: &Claim) -> Result<(), OutboxError>;
+
+    /// How much waits.
+    async fn backlog(&self) -> Result<Backlog, OutboxError>;
+}
+
+/// Entries that one relay holds for a while.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The fencing token.
+    pub token: Uuid,
+    /// What was claimed; of one owner, in the order in which it was written.
+    pub entries: Vec<Entry>,
+}
+
+/// One event that waits.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What it was written with: a user id.
+    pub owner: String,
+    /// The event, ready to be published.
+    pub message: Message,
+}
+
+/// How much waits in an outbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Owners or entries that wait, whichever the store counts cheaply.
+    pub depth: u64,
+    /// The age of the oldest of them.
+    pub oldest_age: Duration,
+}
+
+/// The store of the outbox failed. Nothing is lost by it: the lease ends by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the outbox cannot be reached")]
+pub struct OutboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
