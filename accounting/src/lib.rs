@@ -1,1 +1,1 @@
-//! x
+//! Prepaid credits: accounts, allocations, and the ledger that keeps them.

@@ -1,1 +1,1 @@
-//! x
+//! Users: registration, passwords, and the events that tell of them. Not built yet.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use topology::Topology;
+pub use topology::{DELIVERY_LIMIT, MAX_LENGTH, Topology};
 
 /// A message on its way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
