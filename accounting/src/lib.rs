@@ -1,1 +1,3 @@
 //! Prepaid credits: accounts, allocations, and the ledger that keeps them.
+
+pub mod ledger;
