@@ -164,3 +164,6 @@ impl Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
