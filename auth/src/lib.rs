@@ -1,1 +1,4 @@
-//! Users: registration, passwords, and the events that tell of them. Not built yet.
+//! Users: who they are and how their passwords are kept.
+
+pub mod domain;
+pub mod passwords;

@@ -1,0 +1,120 @@
+//! Password hashes: argon2id on blocking threads, as many as cores, behind a bounded queue.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use tokio::sync::Semaphore;
+
+use crate::domain::Password;
+
+/// Memory of one hash in KiB, its passes and lanes: the second of the settings
+/// that OWASP's password storage sheet calls equal.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Hashes and verifies passwords without ever holding up the async threads.
+#[derive(Debug, Clone)]
+pub struct PasswordHashing {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+/// Why there is no hash.
+#[derive(Debug, thiserror::Error)]
+pub enum HashingError {
+    /// The queue is full; nothing was done. To be answered with 503.
+    #[error("too many passwords wait to be hashed")]
+    Overloaded,
+    /// The hash function or a stored hash is at fault.
+    #[error("a password could not be hashed or compared: {0}")]
+    Failed(String),
+}
+
+impl PasswordHashing {
+    /// As many hashes at once as there are cores, with `queue` more waiting.
+    #[must_use]
+    pub fn new(queue: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { running: Arc::new(Semaphore::new(cores)), admitted: Arc::new(Semaphore::new(cores + queue)) }
+    }
+
+    /// The password's hash as a PHC string, under a salt of its own.
+    ///
+    /// # Errors
+    /// [`HashingError`].
+    pub async fn hash(&self, password: Password) -> Result<String, HashingError> {
+        self.run(move || {
+            let hash = argon2id()?.hash_password(password.expose().as_bytes()).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether `password` is the one that `phc` was made of.
+    ///
+    /// # Errors
+    /// [`HashingError`]; `Failed` when `phc` is no hash of ours.
+    pub async fn verify(&self, password: Password, phc: String) -> Result<bool, HashingError> {
+        self.run(move || {
+            let hash = PasswordHash::new(&phc).map_err(failed)?;
+            Ok(argon2id()?.verify_password(password.expose().as_bytes(), &hash).is_ok())
+        })
+        .await
+    }
+
+    async fn run<T, F>(&self, work: F) -> Result<T, HashingError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, HashingError> + Send + 'static,
+    {
+        let admission =
+            Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| HashingError::Overloaded)?;
+        let place = Arc::clone(&self.running).acquire_owned().await.map_err(failed)?;
+        tokio::task::spawn_blocking(move || {
+            // Held until the work is over: a caller that leaves does not free the core.
+            let _held = (admission, place);
+            work()
+        })
+        .await
+        .map_err(failed)?
+    }
+}
+
+fn argon2id() -> Result<Argon2<'static>, HashingError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn failed(error: impl std::fmt::Display) -> HashingError {
+    HashingError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text.to_owned()).expect("long enough")
+    }
+
+    #[tokio::test]
+    async fn verifies_only_the_password_it_hashed() {
+        let hashing = PasswordHashing::new(8);
+        let hash = hashing.hash(password("correct horse")).await.expect("a hash");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_ne!(hash, hashing.hash(password("correct horse")).await.expect("another salt"));
+        assert!(hashing.verify(password("correct horse"), hash.clone()).await.expect("compared"));
+        assert!(!hashing.verify(password("wrong horse"), hash).await.expect("compared"));
+        assert!(hashing.verify(password("correct horse"), "no hash".to_owned()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let hashing =
+            PasswordHashing { running: Arc::new(Semaphore::new(1)), admitted: Arc::new(Semaphore::new(0)) };
+        let refused = hashing.hash(password("correct horse")).await;
+        assert!(matches!(refused, Err(HashingError::Overloaded)));
+    }
+}
