@@ -1,0 +1,101 @@
+//! A MongoDB database for one test.
+
+use mongodb::Client;
+use uuid::Uuid;
+
+use crate::cleanup;
+use crate::postgres::with_database;
+use crate::server::Server;
+
+/// A database of a fresh name; MongoDB makes it at the first write. Dropped with
+/// this value at the latest.
+#[derive(Debug)]
+pub struct TestMongo {
+    name: String,
+    url: String,
+    dropped: bool,
+}
+
+/// Names a database on the server of `ACCRUE_TEST_MONGODB_URL`, or skips.
+///
+/// # Panics
+/// When the server is required and not there.
+pub async fn mongodb() -> Option<TestMongo> {
+    let server_url = Server::MongoDb.url_or_skip()?;
+    let name = format!("t_{}", Uuid::new_v4().simple());
+    let url = keep_auth_source(&server_url, with_database(&server_url, &name));
+    Some(TestMongo { name, url, dropped: false })
+}
+
+/// A database in the URL also says where the user is looked up, unless
+/// `authSource` does: the user of a server's URL is one of `admin`.
+fn keep_auth_source(server_url: &str, url: String) -> String {
+    if !server_url.contains('@') || server_url.contains("authSource=") {
+        return url;
+    }
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}authSource=admin")
+}
+
+impl TestMongo {
+    /// The URL, with the database in it.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Drops the database.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn drop_database(mut self) {
+        self.dropped = true;
+        drop_by_name(&self.url, &self.name).await.expect("the MongoDB server under test drops a database");
+    }
+}
+
+impl Drop for TestMongo {
+    fn drop(&mut self) {
+        if self.dropped {
+            return;
+        }
+        let (url, name) = (self.url.clone(), self.name.clone());
+        cleanup::run(async move { drop(drop_by_name(&url, &name).await) });
+    }
+}
+
+async fn drop_by_name(url: &str, name: &str) -> mongodb::error::Result<()> {
+    let client = Client::with_uri_str(url).await?;
+    client.database(name).drop().await?;
+    client.shutdown().await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{Document, doc};
+
+    use super::*;
+
+    #[test]
+    fn the_user_is_still_looked_up_in_admin() {
+        let url = |server: &str| keep_auth_source(server, with_database(server, "x"));
+        assert_eq!(url("mongodb://u:p@h:1/"), "mongodb://u:p@h:1/x?authSource=admin");
+        assert_eq!(url("mongodb://u:p@h/?a=b"), "mongodb://u:p@h/x?a=b&authSource=admin");
+        assert_eq!(url("mongodb://u:p@h/?authSource=y"), "mongodb://u:p@h/x?authSource=y");
+        assert_eq!(url("mongodb://h"), "mongodb://h/x");
+    }
+
+    #[tokio::test]
+    async fn each_test_has_a_database_of_its_own() {
+        let (Some(one), Some(other)) = (mongodb().await, mongodb().await) else { return };
+        let client = Client::with_uri_str(one.url()).await.expect("a URL of the driver's kind");
+        let named = client.default_database().expect("the URL names a database");
+        named.collection::<Document>("c").insert_one(doc! { "a": 1 }).await.expect("it can be written");
+        let count = client.database(&other.name).collection::<Document>("c").count_documents(doc! {}).await;
+        assert_eq!(count.expect("it can be read"), 0);
+        one.drop_database().await;
+        let count = named.collection::<Document>("c").count_documents(doc! {}).await;
+        assert_eq!(count.expect("it can be read"), 0);
+    }
+}
