@@ -1,32 +1,79 @@
-//! What the ledger knows of one account while it decides.
+//! What the ledger keeps: accounts, allocations, entries.
 
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Where an account stands with the user it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccountStatus {
-    /// Credits were booked before the user's event arrived.
-    Placeholder,
-    /// The user is known and may sign in.
-    Active,
-    /// The user was deactivated in auth.
-    Suspended,
-    /// The user was deleted: the ledger stays, personal data went.
-    Closed,
-    /// Reconciliation found no such user; a live snapshot lifts it.
-    Orphaned,
+/// An enum whose variants are kept in stores and shown in JSON as fixed words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word that stores and replies use.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+
+            /// The one that `word` names.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.word() == word)
+            }
+        }
+    };
 }
 
-/// Whether the account got its welcome credits. Decided once, also when it is no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Welcome {
-    /// No snapshot has qualified yet.
-    Undecided,
-    /// Granted.
-    Granted,
-    /// Decided: none.
-    Declined,
+words! {
+    /// Where an account stands with the user it belongs to.
+    AccountStatus {
+        /// Credits were booked before the user's event arrived.
+        Placeholder = "placeholder",
+        /// The user is known and may sign in.
+        Active = "active",
+        /// The user was deactivated in auth.
+        Suspended = "suspended",
+        /// The user was deleted: the ledger stays, personal data went.
+        Closed = "closed",
+        /// Reconciliation found no such user; a live snapshot lifts it.
+        Orphaned = "orphaned",
+    }
+}
+
+words! {
+    /// Whether the account got its welcome credits. Decided once, also when it is no.
+    Welcome {
+        /// No snapshot has qualified yet.
+        Undecided = "undecided",
+        /// Granted.
+        Granted = "granted",
+        /// Decided: none.
+        Declined = "declined",
+    }
+}
+
+words! {
+    /// What an entry is for.
+    EntryKind {
+        /// Credits were allocated.
+        Allocation = "allocation",
+        /// Welcome credits.
+        Welcome = "welcome",
+        /// An allocation ran out of time.
+        Expiry = "expiry",
+        /// What was left of an allocation of the older system when its database was adopted.
+        Adoption = "adoption",
+    }
 }
 
 /// One account. `available + reserved` equals the sum of its entries.
@@ -44,7 +91,7 @@ pub struct Account {
     pub username: Option<String>,
     /// What to call the user.
     pub display_name: Option<String>,
-    /// Credits that can be spent.
+    /// Credits that can be spent, less what has run out since the last command.
     pub available: i64,
     /// Credits that are held.
     pub reserved: i64,
@@ -52,6 +99,9 @@ pub struct Account {
     pub last_seq: i64,
     /// When the last entry was booked.
     pub last_entry_at: Option<OffsetDateTime>,
+    /// The soonest end of an allocation with something left. No allocation needs to
+    /// be read before then.
+    pub next_expiry_at: Option<OffsetDateTime>,
     /// The welcome decision.
     pub welcome: Welcome,
 }
@@ -70,8 +120,22 @@ impl Account {
             reserved: 0,
             last_seq: 0,
             last_entry_at: None,
+            next_expiry_at: None,
             welcome: Welcome::Undecided,
         }
+    }
+
+    /// The instant at which a command is decided when the clock shows `now`: never
+    /// before the last entry, though a clock was set back.
+    #[must_use]
+    pub fn decision_time(&self, now: OffsetDateTime) -> OffsetDateTime {
+        self.last_entry_at.map_or(now, |last| last.max(now))
+    }
+
+    /// Whether an allocation has run out by `now`, so that its end must be booked.
+    #[must_use]
+    pub fn is_expiry_due(&self, now: OffsetDateTime) -> bool {
+        self.next_expiry_at.is_some_and(|at| at <= self.decision_time(now))
     }
 }
 
@@ -80,7 +144,7 @@ impl Account {
 pub struct Allocation {
     /// The allocation's id.
     pub id: Uuid,
-    /// What it was made with, above 0.
+    /// What it was made with.
     pub credits: i64,
     /// What of it is neither spent nor expired.
     pub remaining: i64,
@@ -88,21 +152,12 @@ pub struct Allocation {
     pub expires_at: Option<OffsetDateTime>,
     /// Why.
     pub reason: Option<String>,
+    /// Whatever the caller wanted kept with it: a JSON object.
+    pub metadata: Option<Value>,
     /// Who asked for it.
     pub actor: String,
     /// When it was booked.
     pub recorded_at: OffsetDateTime,
-}
-
-/// What an entry is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Credits were allocated.
-    Allocation,
-    /// Welcome credits.
-    Welcome,
-    /// An allocation ran out of time.
-    Expiry,
 }
 
 /// One booking. Entries are never changed; `seq` has no gaps.
@@ -122,23 +177,4 @@ pub struct Entry {
     pub actor: String,
     /// When it was booked, never before the entry before it.
     pub recorded_at: OffsetDateTime,
-}
-
-/// An account as loaded for a batch, and what the batch adds to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountState {
-    /// The account.
-    pub account: Account,
-    /// Allocations that were loaded (those that expire) or made.
-    pub allocations: Vec<Allocation>,
-    /// Entries that the batch adds, in order.
-    pub entries: Vec<Entry>,
-}
-
-impl AccountState {
-    /// A state with nothing loaded but the account.
-    #[must_use]
-    pub fn new(account: Account) -> Self {
-        Self { account, allocations: Vec::new(), entries: Vec::new() }
-    }
 }

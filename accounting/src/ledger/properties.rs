@@ -28,17 +28,27 @@ fn snapshot(version: i64, status: UserStatus) -> UserSnapshot {
 }
 
 fn order(credits: i64, expires_at: Option<OffsetDateTime>) -> Command {
-    Command::Allocate(Allocate {
+    let action = Action::Allocate(Allocate {
         allocation_id: Uuid::now_v7(),
         credits,
         expires_at,
         reason: None,
+        metadata: None,
         actor: "test".to_owned(),
-    })
+    });
+    Command { user_id: "u".to_owned(), idempotency: None, action }
+}
+
+/// The same order with a key; its fingerprint is that of its credits.
+fn keyed(key: u8, credits: i64) -> Command {
+    let mut fingerprint = [0; 32];
+    fingerprint[..8].copy_from_slice(&credits.to_be_bytes());
+    let idempotency = Some(IdempotencyKey { client: "c".to_owned(), key: format!("k{key}"), fingerprint });
+    Command { idempotency, ..order(credits, None) }
 }
 
 fn user(version: i64, status: UserStatus) -> Command {
-    Command::ApplyUser { user: Box::new(snapshot(version, status)), welcome_id: Uuid::now_v7() }
+    Command::apply_user(snapshot(version, status))
 }
 
 fn any_status() -> impl Strategy<Value = UserStatus> {
@@ -50,6 +60,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         prop_oneof![6 => 1..1_000_i64, 1 => -5..=0_i64, 1 => CREDITS_LIMIT - 500..CREDITS_LIMIT + 5];
     prop_oneof![
         3 => (amounts, proptest::option::of(0..200_i64)).prop_map(|(credits, end)| order(credits, end.map(at))),
+        2 => (0..6_u8, 1..4_i64).prop_map(|(key, credits)| keyed(key, credits)),
         1 => (0..10_i64, any_status()).prop_map(|(version, status)| user(version, status)),
     ]
 }
@@ -63,8 +74,10 @@ fn check(state: &AccountState) {
     );
     assert_eq!(
         account.available,
-        state.allocations.iter().map(|allocation| allocation.remaining).sum::<i64>()
+        state.allocations.iter().map(|held| held.allocation.remaining).sum::<i64>()
     );
+    let live = state.allocations.iter().filter(|held| held.allocation.remaining > 0);
+    assert_eq!(account.next_expiry_at, live.filter_map(|held| held.allocation.expires_at).min());
     let mut balance = 0;
     for (index, entry) in state.entries.iter().enumerate() {
         balance += entry.credits;
@@ -82,6 +95,7 @@ proptest! {
             let result = state.decide(&command, WELCOME, at(second));
             check(&state);
             if result.is_err() {
+                prop_assert_eq!(&state.new_keys, &before.new_keys);
                 prop_assert!(state.entries[before.entries.len()..].iter().all(|e| e.kind == EntryKind::Expiry));
                 prop_assert_eq!(state.account.status, before.account.status);
             }
@@ -119,13 +133,23 @@ proptest! {
     }
 }
 
+fn booked(receipt: Result<Receipt, Rejection>) -> (serde_json::Value, Reply) {
+    match receipt.expect("not rejected") {
+        Receipt::Booked(reply) => (serde_json::from_slice(&reply.body).expect("a JSON reply"), reply),
+        Receipt::User(change) => panic!("a user change: {change:?}"),
+    }
+}
+
 #[test]
 fn a_placeholder_becomes_active_with_its_credits() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let off = WelcomePolicy { credits: 0, needs_verified_email: false };
-    let receipt = state.decide(&order(100, None), off, at(1)).expect("room");
-    assert_eq!(receipt, Receipt::Allocated { available: 100, status: AccountStatus::Placeholder });
-    state.decide(&user(7, UserStatus::Active), off, at(2)).expect("applied");
+    let (body, reply) = booked(state.decide(&order(100, None), WelcomePolicy::OFF, at(1)));
+    assert_eq!(
+        (&body["balance"]["available"], &body["account_status"]),
+        (&100.into(), &"placeholder".into())
+    );
+    assert_eq!(reply.resource, format!("allocations/{}", body["allocation"]["id"].as_str().unwrap()));
+    state.decide(&user(7, UserStatus::Active), WelcomePolicy::OFF, at(2)).expect("applied");
     assert_eq!((state.account.status, state.account.available), (AccountStatus::Active, 100));
     assert_eq!(state.account.email.as_deref(), Some("mail7"));
 }
@@ -133,9 +157,32 @@ fn a_placeholder_becomes_active_with_its_credits() {
 #[test]
 fn expired_credits_are_booked_out_before_anything_else() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let off = WelcomePolicy { credits: 0, needs_verified_email: false };
-    state.decide(&order(40, Some(at(10))), off, at(1)).expect("room");
-    let receipt = state.decide(&order(60, None), off, at(10)).expect("room");
-    assert_eq!(receipt, Receipt::Allocated { available: 60, status: AccountStatus::Placeholder });
+    state.decide(&order(40, Some(at(10))), WelcomePolicy::OFF, at(1)).expect("room");
+    let (body, _) = booked(state.decide(&order(60, None), WelcomePolicy::OFF, at(10)));
+    assert_eq!(body["balance"]["available"], 60);
     assert_eq!(state.entries[1].kind, EntryKind::Expiry);
+}
+
+#[test]
+fn a_key_applies_once_and_answers_alike() {
+    let mut state = AccountState::new(Account::placeholder("u"));
+    let (_, first) = booked(state.decide(&keyed(1, 5), WelcomePolicy::OFF, at(1)));
+    state.decide(&order(10, None), WelcomePolicy::OFF, at(2)).expect("room");
+    let (_, again) = booked(state.decide(&keyed(1, 5), WelcomePolicy::OFF, at(3)));
+    assert_eq!((&again.body, &again.resource), (&first.body, &first.resource));
+    assert!(again.is_replay && !first.is_replay);
+    assert_eq!(state.decide(&keyed(1, 6), WelcomePolicy::OFF, at(3)), Err(Rejection::KeyReused));
+    let late = at(1) + Duration::days(REPLY_KEPT_DAYS);
+    let gone = Rejection::ReplyGone { resource: first.resource };
+    assert_eq!(state.decide(&keyed(1, 5), WelcomePolicy::OFF, late), Err(gone));
+    assert_eq!(state.account.available, 15);
+}
+
+#[test]
+fn a_rejection_leaves_its_key_free() {
+    let mut state = AccountState::new(Account::placeholder("u"));
+    let rejected = state.decide(&keyed(1, 0), WelcomePolicy::OFF, at(1));
+    assert_eq!(rejected, Err(Rejection::CreditsOutOfRange));
+    booked(state.decide(&keyed(1, 7), WelcomePolicy::OFF, at(1)));
+    assert_eq!(state.account.available, 7);
 }
