@@ -5,12 +5,14 @@
 
 mod cleanup;
 mod mongodb;
+mod own;
 mod postgres;
 mod rabbitmq;
 mod server;
 mod wait;
 
 pub use crate::mongodb::{TestMongo, mongodb};
+pub use crate::own::{Kind, OwnMongo, OwnPostgres, OwnRabbit, OwnServer};
 pub use crate::postgres::{TestPostgres, postgres};
 pub use crate::rabbitmq::{TestRabbit, rabbitmq};
 pub use crate::wait::{Answer, eventually, within};

@@ -88,7 +88,8 @@ mod tests {
 
     #[tokio::test]
     async fn each_test_has_a_database_of_its_own() {
-        let (Some(one), Some(other)) = (mongodb().await, mongodb().await) else { return };
+        let Some(one) = mongodb().await else { return };
+        let Some(other) = mongodb().await else { return };
         let client = Client::with_uri_str(one.url()).await.expect("a URL of the driver's kind");
         let named = client.default_database().expect("the URL names a database");
         named.collection::<Document>("c").insert_one(doc! { "a": 1 }).await.expect("it can be written");

@@ -99,7 +99,8 @@ mod tests {
 
     #[tokio::test]
     async fn each_test_has_a_database_of_its_own() {
-        let (Some(one), Some(other)) = (postgres().await, postgres().await) else { return };
+        let Some(one) = postgres().await else { return };
+        let Some(other) = postgres().await else { return };
         assert_ne!(one.url(), other.url());
         let mut connection = PgConnection::connect(one.url()).await.expect("it is there");
         let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 /// A kind of server that tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Server {
+pub enum Server {
     MongoDb,
     Postgres,
     RabbitMq,
@@ -50,16 +50,25 @@ impl Server {
         required.split(',').any(|name| name.trim() == self.name())
     }
 
+    /// Whether its URL came from outside: `tests/run.sh` names in
+    /// `ACCRUE_TEST_STARTED` what it has started itself.
+    pub(crate) fn is_given(self) -> bool {
+        let started = env::var("ACCRUE_TEST_STARTED").unwrap_or_default();
+        let url = env::var(self.variable()).is_ok_and(|url| !url.is_empty());
+        url && !started.split(',').any(|name| name == self.name())
+    }
+
     /// Says that a test is skipped, in a line that the test harness does not
-    /// capture, and notes it where `tests/run.sh` counts.
+    /// capture, and notes it where `tests/run.sh` counts: process, test, server.
     pub(crate) fn skip(self, reason: &str) {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         let line = format!("SKIP {}: {reason} ({test})\n", self.name());
         let told = std::io::stderr().write_all(line.as_bytes());
         let noted = env::var_os("ACCRUE_TEST_SKIPS").map(|path| {
             let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-            // One write of a short line: appends of parallel tests do not mix.
-            file.write_all(line.as_bytes())
+            // One write of a short line, so that parallel tests do not mix theirs.
+            let noted = format!("{}\t{test}\t{}\n", std::process::id(), self.name());
+            file.write_all(noted.as_bytes())
         });
         assert!(told.is_ok() && noted.is_none_or(|noted| noted.is_ok()), "a skip must not go unseen");
     }
