@@ -1,3 +1,13 @@
 //! Prepaid credits: accounts, allocations, and the ledger that keeps them.
 
+mod batcher;
+pub mod config;
+mod consumer;
+mod http;
 pub mod ledger;
+mod service;
+pub mod store;
+
+pub use batcher::{Batcher, Decision, PostError};
+pub use consumer::Consumer;
+pub use service::{Parts, Service, assemble};

@@ -1,0 +1,198 @@
+//! The one door to the ledger: commands gather while the batch before is committed.
+//!
+//! No timer: a command that finds its lane idle is posted at once, and a busy lane
+//! spreads its round trips and its fsync over everything that has come meanwhile.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use accrue_chassis::backoff::Backoff;
+use accrue_chassis::lifecycle::Lifecycle;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::ledger::{Command, Receipt, Rejection, WelcomePolicy};
+use crate::store::{LedgerStore, Posted, StoreError};
+
+/// Commands in one batch at most.
+const MAX_BATCH: usize = 256;
+/// Commands that wait in one lane at most; past it requests are refused.
+const LANE_QUEUE: usize = 1_024;
+/// Tries of a batch that met a fault which may pass. Each command carries what makes
+/// posting it again harmless, so this is safe even when the fault hid a commit.
+const TRIES: u32 = 3;
+
+/// Where commands are handed in. Clones share the lanes.
+#[derive(Clone)]
+pub struct Batcher {
+    lanes: Arc<[mpsc::Sender<Job>]>,
+}
+
+struct Job {
+    command: Command,
+    answer: oneshot::Sender<Result<Decision, PostError>>,
+}
+
+/// What the ledger decided.
+pub type Decision = Result<Receipt, Rejection>;
+
+/// Why the ledger decided nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PostError {
+    /// Too many commands wait. Nothing was done.
+    #[error("too many commands wait for the ledger")]
+    Overloaded,
+    /// The process is shutting down. Nothing was done.
+    #[error("the ledger is shutting down")]
+    Stopped,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+}
+
+impl Batcher {
+    /// Starts as many lanes as `store` takes batches side by side. They end when the
+    /// workers of `lifecycle` are stopped and what they had taken in is done.
+    #[must_use]
+    pub fn start(store: &Arc<dyn LedgerStore>, welcome: WelcomePolicy, lifecycle: &Lifecycle) -> Self {
+        let lanes = (0..store.lanes())
+            .map(|_| {
+                let (sender, jobs) = mpsc::channel(LANE_QUEUE);
+                let lane = Lane { store: Arc::clone(store), welcome };
+                lifecycle.spawn_worker(lane.run(jobs, lifecycle.worker_token()));
+                sender
+            })
+            .collect();
+        Self { lanes }
+    }
+
+    /// Posts a command that somebody waits for: refused at once when the lane is full.
+    ///
+    /// # Errors
+    /// [`PostError`]. After `Store` whether it took effect is not known: post it again
+    /// to find out.
+    pub async fn post(&self, command: Command) -> Result<Decision, PostError> {
+        let (answer, answered) = oneshot::channel();
+        let lane = self.lane(&command.user_id);
+        lane.try_send(Job { command, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => PostError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => PostError::Stopped,
+        })?;
+        answered.await.unwrap_or(Err(PostError::Stopped))
+    }
+
+    /// Posts a command that can wait its turn, such as an event's.
+    ///
+    /// # Errors
+    /// As [`Batcher::post`], but never `Overloaded`.
+    pub async fn post_in_turn(&self, command: Command) -> Result<Decision, PostError> {
+        let (answer, answered) = oneshot::channel();
+        let lane = self.lane(&command.user_id);
+        lane.send(Job { command, answer }).await.map_err(|_| PostError::Stopped)?;
+        answered.await.unwrap_or(Err(PostError::Stopped))
+    }
+
+    /// Commands of one user always take the same lane, and so stay in order.
+    fn lane(&self, user_id: &str) -> &mpsc::Sender<Job> {
+        let mut hasher = DefaultHasher::new();
+        user_id.hash(&mut hasher);
+        let lanes = self.lanes.len() as u64;
+        let index = usize::try_from(hasher.finish() % lanes).unwrap_or(0);
+        &self.lanes[index]
+    }
+}
+
+struct Lane {
+    store: Arc<dyn LedgerStore>,
+    welcome: WelcomePolicy,
+}
+
+impl Lane {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = jobs.recv_many(&mut batch, MAX_BATCH) => taken,
+                () = stop.cancelled(), if !jobs.is_closed() => {
+                    jobs.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                return;
+            }
+            self.settle(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Posts a batch and answers each of its commands.
+    async fn settle(&self, mut jobs: Vec<Job>) {
+        // Whoever has stopped waiting was told nothing, so nothing need be done.
+        jobs.retain(|job| !job.answer.is_closed());
+        let (commands, answers): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.command, Some(job.answer))).unzip();
+        let mut answers = answers;
+        let whole: Range<usize> = 0..commands.len();
+        let mut parts = Vec::from([whole]);
+        while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
+            match self.post(&commands[part.clone()]).await {
+                Ok(posted) => {
+                    for (answer, decision) in answers[part].iter_mut().zip(posted) {
+                        tell(answer, Ok(decision));
+                    }
+                }
+                Err(error) if part.len() > 1 && !error.is_passing() => {
+                    // One of them is at fault: halving finds it and lets the others through.
+                    let middle = part.start + part.len() / 2;
+                    parts.extend([middle..part.end, part.start..middle]);
+                }
+                Err(error) => {
+                    let error = Arc::new(error);
+                    let cause: &dyn std::error::Error = &*error;
+                    tracing::error!(cause, commands = part.len(), "the ledger could not be written");
+                    for answer in &mut answers[part] {
+                        tell(answer, Err(PostError::Store(Arc::clone(&error))));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn post(&self, commands: &[Command]) -> Result<Posted, StoreError> {
+        #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
+        metrics::histogram!("ledger_batch_size").record(commands.len() as f64);
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
+        let mut tries = 1;
+        loop {
+            let start = std::time::Instant::now();
+            let posted = self.store.post(commands, self.welcome).await;
+            metrics::histogram!("ledger_batch_duration_seconds").record(start.elapsed().as_secs_f64());
+            match posted {
+                Err(error) if error.is_passing() && tries < TRIES => {
+                    warn_of_repetition(&error, tries);
+                    tries += 1;
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                posted => return posted,
+            }
+        }
+    }
+}
+
+fn tell(
+    answer: &mut Option<oneshot::Sender<Result<Decision, PostError>>>,
+    result: Result<Decision, PostError>,
+) {
+    if let Some(answer) = answer.take() {
+        // The one who asked may have gone; what was decided stands.
+        drop(answer.send(result));
+    }
+}
+
+fn warn_of_repetition(error: &StoreError, tries: u32) {
+    let cause: &dyn std::error::Error = error;
+    tracing::warn!(cause, tries, "a batch failed and is posted again");
+}

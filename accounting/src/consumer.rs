@@ -1,0 +1,192 @@
+//! The consumer: user events from the queue into the ledger, acked after their commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use accrue_chassis::backoff::Backoff;
+use accrue_chassis::clock::SharedClock;
+use accrue_chassis::health::Link;
+use accrue_events::broker::{BrokerError, Delivery, Settlement, Subscriber, Subscription};
+use accrue_events::user::{DecodeError, Decoded, UserEvent, UserEventKind};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::batcher::{Batcher, PostError};
+use crate::ledger::{Command, Receipt, UserChange};
+
+/// Deliveries in work at once.
+const PREFETCH: u16 = 300;
+/// The same until the first commit after a reconnect. A broken connection charges
+/// every delivery in work against its limit, so a crash loop must hold few.
+const CAUTIOUS_PREFETCH: u16 = 10;
+/// How long what is in work at a shutdown may take; what is not settled by then
+/// comes again.
+const FINISH_LIMIT: Duration = Duration::from_secs(3);
+
+/// Takes user events from a queue and posts them to the ledger.
+pub struct Consumer {
+    subscriber: Arc<dyn Subscriber>,
+    batcher: Batcher,
+    link: Link,
+    clock: SharedClock,
+}
+
+/// A delivery in work; ends with how it is to be settled, or with nothing if the
+/// process stops before that is known.
+type Work = BoxFuture<'static, Option<(u64, Settlement)>>;
+
+impl Consumer {
+    /// A consumer of what `subscriber` receives. `link` is told how the broker does.
+    pub fn new(subscriber: Arc<dyn Subscriber>, batcher: Batcher, link: Link, clock: SharedClock) -> Self {
+        Self { subscriber, batcher, link, clock }
+    }
+
+    /// Consumes until `stop`. Whatever breaks is built anew, with a backoff, without end.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::for_reconnect();
+        while !stop.is_cancelled() {
+            let begun = Instant::now();
+            let error = match self.consume(&stop).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            self.link.down(error.to_string());
+            let cause: &dyn std::error::Error = &error;
+            tracing::warn!(cause, "consuming was interrupted; will subscribe again");
+            if begun.elapsed() > Duration::from_secs(10) {
+                backoff.reset();
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
+    }
+
+    /// One subscription, until it breaks or `stop`.
+    async fn consume(&self, stop: &CancellationToken) -> Result<(), BrokerError> {
+        let mut subscription = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            subscription = self.subscriber.subscribe(CAUTIOUS_PREFETCH) => subscription?,
+        };
+        self.link.up();
+        let mut is_cautious = true;
+        let mut in_work: FuturesUnordered<Work> = FuturesUnordered::new();
+        loop {
+            let is_full = in_work.len() >= usize::from(PREFETCH);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(done) = in_work.next(), if !in_work.is_empty() => {
+                    let settlements = gather(done, &mut in_work);
+                    let has_commit = settlements.iter().any(|(_, settlement)| *settlement == Settlement::Ack);
+                    settle(subscription.as_mut(), settlements).await?;
+                    if is_cautious && has_commit {
+                        is_cautious = false;
+                        subscription.set_prefetch(PREFETCH).await?;
+                    }
+                }
+                delivery = subscription.next(), if !is_full => in_work.push(self.work(&delivery?, stop.clone())),
+            }
+        }
+        // Graceful: what was taken in is finished, unless the database is away.
+        let finish = async {
+            while let Some(done) = in_work.next().await {
+                let settlements = gather(done, &mut in_work);
+                settle(subscription.as_mut(), settlements).await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(FINISH_LIMIT, finish).await.unwrap_or(Ok(()))
+    }
+
+    /// Decodes a delivery and says what is to become of it once that is certain.
+    fn work(&self, delivery: &Delivery, stop: CancellationToken) -> Work {
+        let tag = delivery.tag;
+        let settled = move |settlement| -> Work { Box::pin(std::future::ready(Some((tag, settlement)))) };
+        match UserEvent::decode(&delivery.body) {
+            Ok(Decoded::User(event)) => {
+                let (batcher, clock) = (self.batcher.clone(), Arc::clone(&self.clock));
+                Box::pin(async move { Some((tag, apply(&batcher, &clock, *event, stop).await?)) })
+            }
+            Ok(Decoded::UnknownType(kind)) => {
+                tracing::debug!(kind, "an event of a type that is not for us");
+                count("unknown_type");
+                settled(Settlement::Ack)
+            }
+            Err(error @ DecodeError::UnknownMajor(_)) => {
+                tracing::warn!(%error, message_id = delivery.message_id, "an event waits for a newer release");
+                count("unknown_major");
+                settled(Settlement::Retry)
+            }
+            Err(error @ DecodeError::Malformed(_)) => {
+                tracing::warn!(%error, message_id = delivery.message_id, "a message goes to the dead letters");
+                count("malformed");
+                settled(Settlement::Reject)
+            }
+        }
+    }
+}
+
+/// Posts an event until the ledger has decided. A database that is away pauses
+/// consumption here: the message is neither sent back nor charged.
+async fn apply(
+    batcher: &Batcher,
+    clock: &SharedClock,
+    event: UserEvent,
+    stop: CancellationToken,
+) -> Option<Settlement> {
+    let (id, kind, occurred_at) = (event.id, event.kind, event.occurred_at);
+    let command = Command::apply_user(event.user);
+    let mut backoff = Backoff::for_reconnect();
+    loop {
+        match batcher.post_in_turn(command.clone()).await {
+            Ok(Ok(receipt)) => {
+                let is_new = receipt == Receipt::User(UserChange::Applied);
+                count(if is_new { "applied" } else { "stale" });
+                if is_new && kind == UserEventKind::Registered {
+                    let lag = (clock.now() - occurred_at).as_seconds_f64().max(0.0);
+                    metrics::histogram!("registration_to_account_lag_seconds").record(lag);
+                }
+                return Some(Settlement::Ack);
+            }
+            Ok(Err(rejection)) => {
+                tracing::error!(%rejection, event_id = %id, "the ledger rejected an event");
+                count("rejected");
+                return Some(Settlement::Reject);
+            }
+            Err(PostError::Store(error)) if !error.is_passing() => {
+                tracing::error!(%error, event_id = %id, "an event could not be stored; it will be retried");
+                count("refused");
+                return Some(Settlement::Retry);
+            }
+            Err(PostError::Stopped) => return None,
+            Err(PostError::Store(_) | PostError::Overloaded) => {
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    () = tokio::time::sleep(backoff.next_wait()) => {}
+                }
+            }
+        }
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("events_consumed_total", "outcome" => outcome).increment(1);
+}
+
+/// What is done, together with whatever else is done by now.
+fn gather(first: Option<(u64, Settlement)>, in_work: &mut FuturesUnordered<Work>) -> Vec<(u64, Settlement)> {
+    let mut settlements = Vec::from_iter(first);
+    while let Some(Some(done)) = futures_util::future::FutureExt::now_or_never(in_work.next()) {
+        settlements.extend(done);
+    }
+    settlements
+}
+
+async fn settle(
+    subscription: &mut dyn Subscription,
+    settlements: Vec<(u64, Settlement)>,
+) -> Result<(), BrokerError> {
+    if settlements.is_empty() { Ok(()) } else { subscription.settle(settlements).await }
+}

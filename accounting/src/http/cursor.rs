@@ -1,0 +1,107 @@
+//! Pages: `?limit=&cursor=`, and what a cursor holds.
+
+use accrue_chassis::clock;
+use accrue_chassis::problem::{FieldError, Problem};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::store::AccountPosition;
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+
+/// One page of a collection.
+#[derive(Debug, Serialize)]
+pub(super) struct Page<T> {
+    data: Vec<T>,
+    /// To be sent back as `cursor` for the page after; none on the last one.
+    next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of `limit` out of up to `limit + 1` items that were read.
+    pub(super) fn cut(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| has_more).map(cursor);
+        Self { data: items, next_cursor }
+    }
+
+    /// The same page in the form that callers see.
+    pub(super) fn map<U>(self, form: impl Fn(T) -> U) -> Page<U> {
+        Page { data: self.data.into_iter().map(form).collect(), next_cursor: self.next_cursor }
+    }
+}
+
+/// How many items a page is to hold.
+pub(super) fn checked_limit(limit: Option<u32>) -> Result<u32, Problem> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    let detail = format!("limit must be from 1 to {MAX_LIMIT}.");
+    Err(Problem::invalid(vec![FieldError::new("", "invalid_limit", detail)]))
+}
+
+fn invalid_cursor() -> Problem {
+    let detail = "The cursor is not one that this collection gave. Leave it out to begin at the first page.";
+    Problem::invalid(vec![FieldError::new("", "invalid_cursor", detail)])
+}
+
+fn decode(cursor: &str) -> Result<String, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid_cursor())?;
+    String::from_utf8(bytes).map_err(|_| invalid_cursor())
+}
+
+/// The cursor after an entry.
+pub(super) fn after_seq(seq: i64) -> String {
+    URL_SAFE_NO_PAD.encode(seq.to_string())
+}
+
+/// The `seq` in a cursor.
+pub(super) fn parse_seq(cursor: &str) -> Result<i64, Problem> {
+    decode(cursor)?.parse().map_err(|_| invalid_cursor())
+}
+
+/// The cursor after an account.
+pub(super) fn after_account(position: &AccountPosition) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{}", clock::to_micros(position.created_at), position.user_id))
+}
+
+/// The position in a cursor.
+pub(super) fn parse_account(cursor: &str) -> Result<AccountPosition, Problem> {
+    let text = decode(cursor)?;
+    let (micros, user_id) = text.split_once(':').ok_or_else(invalid_cursor)?;
+    let created_at = micros.parse().ok().and_then(clock::from_micros).ok_or_else(invalid_cursor)?;
+    if user_id.contains('\0') {
+        return Err(invalid_cursor());
+    }
+    Ok(AccountPosition { created_at, user_id: user_id.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_round_trip_and_rubbish_is_refused() {
+        assert_eq!(parse_seq(&after_seq(42)).expect("ours"), 42);
+        let position = AccountPosition {
+            created_at: time::macros::datetime!(2026-01-02 3:04:05.678901 UTC),
+            user_id: "a:b".into(),
+        };
+        assert_eq!(parse_account(&after_account(&position)).expect("ours"), position);
+        for rubbish in ["", "!", "AAAA", &after_seq(1), &URL_SAFE_NO_PAD.encode("99999999999999999999:u")] {
+            assert!(parse_account(rubbish).is_err(), "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn a_page_points_on_only_while_there_is_more() {
+        let page = Page::cut(vec![3, 2, 1], 2, |seq| after_seq(*seq));
+        assert_eq!((page.data, page.next_cursor), (vec![3, 2], Some(after_seq(2))));
+        assert_eq!(Page::cut(vec![1], 2, |seq| after_seq(*seq)).next_cursor, None);
+    }
+}

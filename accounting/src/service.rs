@@ -1,0 +1,85 @@
+//! accounting put together from its parts: routes, ledger lanes, consumer.
+
+use std::sync::Arc;
+
+use accrue_chassis::clock::SharedClock;
+use accrue_chassis::health::{Link, Probe, Readiness};
+use accrue_chassis::http::{Collector, Manners, Operations, polite};
+use accrue_chassis::lifecycle::Lifecycle;
+use accrue_events::broker::Subscriber;
+use async_trait::async_trait;
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::batcher::Batcher;
+use crate::config::AccountingConfig;
+use crate::consumer::Consumer;
+use crate::http;
+use crate::store::LedgerStore;
+
+/// What accounting is made of; each comes from outside.
+pub struct Parts {
+    /// The ledger's store.
+    pub store: Arc<dyn LedgerStore>,
+    /// Where user events come from.
+    pub subscriber: Arc<dyn Subscriber>,
+    /// The time.
+    pub clock: SharedClock,
+    /// The process's start and end.
+    pub lifecycle: Lifecycle,
+    /// The process's metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// accounting, ready to be served and run.
+pub struct Service {
+    /// All routes.
+    pub router: Router,
+    /// To be run as a worker.
+    pub consumer: Consumer,
+}
+
+/// Puts accounting together. The ledger's lanes run from now on.
+#[must_use]
+pub fn assemble(config: &AccountingConfig, parts: Parts) -> Service {
+    let Parts { store, subscriber, clock, lifecycle, metrics } = parts;
+    let batcher = Batcher::start(&store, config.welcome, &lifecycle);
+    let link = Link::default();
+    let readiness = Readiness::default()
+        .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
+        .want("broker", link.clone());
+    let collectors = vec![count_placeholders(Arc::clone(&store))];
+    let operations = Operations { readiness, metrics, collectors, lifecycle };
+    let manners = Manners {
+        service: "accounting",
+        deadline: config.request_deadline,
+        max_in_flight: config.max_in_flight,
+    };
+    let router = http::routes(http::Accounting { batcher: batcher.clone(), store });
+    Service {
+        router: polite(router.merge(operations.routes()), manners),
+        consumer: Consumer::new(subscriber, batcher, link, clock),
+    }
+}
+
+struct StoreProbe(Arc<dyn LedgerStore>);
+
+#[async_trait]
+impl Probe for StoreProbe {
+    async fn check(&self) -> Result<(), String> {
+        self.0.ping().await.map_err(|error| error.to_string())
+    }
+}
+
+fn count_placeholders(store: Arc<dyn LedgerStore>) -> Collector {
+    Arc::new(move || {
+        let store = Arc::clone(&store);
+        Box::pin(async move {
+            match store.count_placeholders().await {
+                #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
+                Ok(count) => metrics::gauge!("accounts_placeholder").set(count as f64),
+                Err(error) => tracing::debug!(%error, "placeholders could not be counted"),
+            }
+        })
+    })
+}

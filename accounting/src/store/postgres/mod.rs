@@ -1,0 +1,163 @@
+//! The ledger on PostgreSQL: connections, deadlines, schema.
+
+mod load;
+mod read;
+mod rows;
+mod save;
+
+use std::collections::BTreeSet;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use accrue_chassis::clock::SharedClock;
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::{AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError};
+use crate::ledger::{Allocation, Command, Entry, WelcomePolicy, decide_all};
+
+/// Connections for reading, beside one a lane for writing.
+const READERS: u32 = 8;
+/// How long a free connection is waited for.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+/// How long connecting may take before the schema is looked at.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The longest that a batch may take. Beyond the server's own limits below, so that
+/// only a server that has gone silent meets it.
+const POST_LIMIT: Duration = Duration::from_secs(8);
+/// What the server is told of every connection: a process that freezes with
+/// accounts locked must not hold them.
+const SESSION: [(&str, &str); 7] = [
+    ("lock_timeout", "3s"),
+    ("statement_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("application_name", "accrue-accounting"),
+];
+
+/// The ledger in a PostgreSQL database.
+pub(super) struct PostgresLedger {
+    writers: PgPool,
+    readers: PgPool,
+    lanes: usize,
+    clock: SharedClock,
+}
+
+impl PostgresLedger {
+    pub(super) async fn open(
+        url: &str,
+        lanes: usize,
+        migrate: bool,
+        clock: SharedClock,
+    ) -> Result<Self, OpenError> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| {
+            OpenError::Settings(
+                "the accounting database's URL is not of the form postgres://user:password@host:port/database"
+                    .to_owned(),
+            )
+        })?;
+        if migrate {
+            // Without the limits below: copying an older database takes its time.
+            let connecting = PgConnection::connect_with(&options);
+            let mut connection =
+                tokio::time::timeout(CONNECT_LIMIT, connecting).await.map_err(|_| StoreError::TimedOut)??;
+            let mut migrator = sqlx::migrate!("../migrations/accounting/postgres");
+            // While releases change over, this one may meet the schema of the next.
+            migrator.set_ignore_missing(true);
+            migrator.run_direct(None, &mut connection, false).await?;
+            connection.close().await?;
+        }
+        let options = options.options(SESSION);
+        let pool = |size: usize, test: bool| {
+            PgPoolOptions::new()
+                .max_connections(u32::try_from(size).unwrap_or(u32::MAX))
+                .acquire_timeout(ACQUIRE_LIMIT)
+                .test_before_acquire(test)
+                .connect_lazy_with(options.clone())
+        };
+        let lanes = lanes.max(1);
+        // A test costs a round trip a batch; a batch that fails is posted again anyway.
+        let store = Self { writers: pool(lanes, false), readers: pool(READERS as usize, true), lanes, clock };
+        store.ping().await?;
+        Ok(store)
+    }
+
+    /// The steps of a batch, in an order in which each is needed: see `load`.
+    async fn post_in(
+        &self,
+        connection: &mut PgConnection,
+        commands: &[Command],
+        welcome: WelcomePolicy,
+    ) -> Result<Posted, StoreError> {
+        let mut transaction = connection.begin().await?;
+        let user_ids: BTreeSet<&str> = commands.iter().map(|command| command.user_id.as_str()).collect();
+        let user_ids: Vec<&str> = user_ids.into_iter().collect();
+        load::insert_missing(&mut transaction, &user_ids, self.clock.now()).await?;
+        let mut accounts = load::lock(&mut transaction, &user_ids).await?;
+        let now = self.clock.now();
+        load::keys(&mut transaction, &mut accounts, commands).await?;
+        load::due_allocations(&mut transaction, &mut accounts, now).await?;
+        let posted = decide_all(&mut accounts, commands, welcome, now);
+        save::save(&mut transaction, &accounts, now).await?;
+        transaction.commit().await?;
+        Ok(posted)
+    }
+}
+
+#[async_trait]
+impl LedgerStore for PostgresLedger {
+    async fn post(&self, commands: &[Command], welcome: WelcomePolicy) -> Result<Posted, StoreError> {
+        let mut connection = self.writers.acquire().await?;
+        let posted = tokio::time::timeout(POST_LIMIT, self.post_in(&mut connection, commands, welcome)).await;
+        let posted = posted.unwrap_or(Err(StoreError::TimedOut));
+        if posted.as_ref().is_err_and(StoreError::is_passing) {
+            // In doubt: closed, so that the server ends what it may still hold.
+            drop(connection.detach());
+        }
+        posted
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError> {
+        read::account(&self.readers, user_id, self.clock.now()).await
+    }
+
+    async fn accounts(
+        &self,
+        filter: &AccountFilter,
+        after: Option<&AccountPosition>,
+        limit: u32,
+    ) -> Result<Vec<AccountView>, StoreError> {
+        read::accounts(&self.readers, filter, after, limit, self.clock.now()).await
+    }
+
+    async fn entries(
+        &self,
+        user_id: &str,
+        before_seq: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        read::entries(&self.readers, user_id, before_seq, limit).await
+    }
+
+    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<Allocation>, StoreError> {
+        read::allocation(&self.readers, user_id, id, self.clock.now()).await
+    }
+
+    async fn count_placeholders(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE status = 'placeholder'");
+        Ok(count.fetch_one(&self.readers).await?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        Ok(())
+    }
+}

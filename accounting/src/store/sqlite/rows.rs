@@ -1,0 +1,90 @@
+//! SQLite rows as the ledger's types: times are microseconds, JSON is text.
+
+use accrue_chassis::clock;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
+
+use crate::ledger::{
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Welcome,
+};
+use crate::store::StoreError;
+
+/// The word in `column` as the enum that `parse` knows.
+fn word<T>(row: &SqliteRow, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    let word: &str = row.try_get(column)?;
+    parse(word).ok_or_else(|| StoreError::Corrupt(format!("the {column} \"{word}\" is unknown")))
+}
+
+fn instant(micros: i64, column: &str) -> Result<OffsetDateTime, StoreError> {
+    clock::from_micros(micros)
+        .ok_or_else(|| StoreError::Corrupt(format!("{column} is out of range: {micros} us")))
+}
+
+/// The time in `column`.
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<OffsetDateTime, StoreError> {
+    instant(row.try_get(column)?, column)
+}
+
+fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<OffsetDateTime>, StoreError> {
+    row.try_get::<Option<i64>, _>(column)?.map(|micros| instant(micros, column)).transpose()
+}
+
+pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
+    Ok(Account {
+        user_id: row.try_get("user_id")?,
+        status: word(row, "status", AccountStatus::from_word)?,
+        user_version: row.try_get("user_version")?,
+        email: row.try_get("email")?,
+        username: row.try_get("username")?,
+        display_name: row.try_get("display_name")?,
+        available: row.try_get("available")?,
+        reserved: row.try_get("reserved")?,
+        last_seq: row.try_get("last_seq")?,
+        last_entry_at: optional_time(row, "last_entry_at")?,
+        next_expiry_at: optional_time(row, "next_expiry_at")?,
+        welcome: word(row, "welcome", Welcome::from_word)?,
+    })
+}
+
+pub(super) fn allocation(row: &SqliteRow) -> Result<Allocation, StoreError> {
+    let metadata: Option<&str> = row.try_get("metadata")?;
+    Ok(Allocation {
+        id: row.try_get("id")?,
+        credits: row.try_get("credits")?,
+        remaining: row.try_get("remaining")?,
+        expires_at: optional_time(row, "expires_at")?,
+        reason: row.try_get("reason")?,
+        metadata: metadata
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| StoreError::Corrupt(format!("metadata is no JSON: {error}")))?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
+
+pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        seq: row.try_get("seq")?,
+        kind: word(row, "kind", EntryKind::from_word)?,
+        credits: row.try_get("credits")?,
+        balance_after: row.try_get("balance_after")?,
+        allocation_id: row.try_get("allocation_id")?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
+
+pub(super) fn key(row: &SqliteRow) -> Result<KeyRecord, StoreError> {
+    let fingerprint: Vec<u8> = row.try_get("fingerprint")?;
+    let fingerprint = fingerprint
+        .try_into()
+        .map_err(|_| StoreError::Corrupt("a fingerprint is not 32 bytes long".to_owned()))?;
+    Ok(KeyRecord {
+        key: IdempotencyKey { client: row.try_get("client")?, key: row.try_get("key")?, fingerprint },
+        resource: row.try_get("resource")?,
+        reply: row.try_get("reply")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
