@@ -30,11 +30,16 @@ EOF
 case "${1:-}" in -h | --help) usage && exit 0 ;; esac
 
 cd "$(dirname "$0")/.."
+# A relative one would mean another directory to every test.
+[ -z "${CARGO_TARGET_DIR:-}" ] || CARGO_TARGET_DIR=$(mkdir -p "$CARGO_TARGET_DIR" && cd "$CARGO_TARGET_DIR" && pwd)
 readonly SERVERS=(mongodb postgres rabbitmq)
 work=$(mktemp -d "${TMPDIR:-/tmp}/accrue-tests.XXXXXX")
 chmod 711 "$work" # PostgreSQL's files lie in it, and belong to its own user under root
 export ACCRUE_TEST_SKIPS=$work/skips
 export ACCRUE_TEST_OWNER_PID=$$
+# What a test leaves behind when it is interrupted lies in here as well.
+mkdir -m 1777 "$work/tmp"
+export TMPDIR=$work/tmp
 : >"$ACCRUE_TEST_SKIPS" >"$work/summary" >"$work/output"
 jobs_running=()
 failures=0
@@ -57,11 +62,25 @@ run() {
 
 clean_up() {
     trap '' INT TERM
-    local job server
-    for job in "${jobs_running[@]}" "${!setting_up[@]}"; do kill -TERM -- "-$job" 2>/dev/null || true; done
-    for job in "${jobs_running[@]}" "${!setting_up[@]}"; do wait "$job" 2>/dev/null || true; done
-    for server in "${SERVERS[@]}"; do tests/servers/"$server".sh stop "$work/$server" || true; done
+    local job dir server
+    for job in "${jobs_running[@]}" "${!setting_up[@]}"; do end_group "$job"; done
+    for dir in "$work"/{mongodb,postgres,rabbitmq} "$TMPDIR"/accrue-*-server-*; do
+        server=${dir##*/}
+        server=${server#accrue-}
+        [ ! -d "$dir" ] || tests/servers/"${server%%-server-*}".sh stop "$dir" || true
+    done
     rm -rf -- "$work"
+}
+
+# Ends a process group: politely, then, after 10 s, not.
+end_group() {
+    local tries
+    kill -TERM -- "-$1" 2>/dev/null || return 0
+    for ((tries = 0; tries < 100; tries++)); do
+        kill -0 -- "-$1" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL -- "-$1" 2>/dev/null || true
 }
 
 # Process ids of the scripts that are setting servers up, and which server it is.

@@ -56,6 +56,8 @@ main() {
 
 start_server() {
     local port how
+    echo "$$" >"$dir/starter"
+    [ -f "$dir/watcher" ] || watch_owner
     if [ -f "$dir/url" ]; then
         port=$(<"$dir/port")
         how=$(<"$dir/how")
@@ -63,7 +65,6 @@ start_server() {
     else
         choose_how
         start_afresh
-        watch_owner
     fi
     cat "$dir/url"
 }
@@ -120,7 +121,7 @@ stop_server() {
     fi
     end_server
     # Only what `start` has made: never a directory that was named by mistake.
-    [ ! -f "$dir/how" ] || rm -rf -- "$dir"
+    [ ! -f "$dir/starter" ] || rm -rf -- "$dir"
 }
 
 end_server() {
@@ -210,12 +211,13 @@ wait_for_program() {
 
 answers_or_died() { "$@" || ! is_running; }
 
-# Stops the server when the process that wanted it has gone without doing so.
+# Stops the server when the process that wanted it has gone without doing so. One
+# that is just being started is let finish: its files must tell of all that runs.
 watch_owner() {
     [ -n "${ACCRUE_TEST_OWNER_PID:-}" ] || return 0
     set -m
     (
-        while is_alive "$ACCRUE_TEST_OWNER_PID" && [ -d "$dir" ]; do sleep 1; done
+        while [ -d "$dir" ] && { is_alive "$ACCRUE_TEST_OWNER_PID" || is_alive "$(<"$dir/starter")"; }; do sleep 1; done
         rm -f "$dir/watcher"
         exec "$here/$name.sh" stop "$dir"
     ) </dev/null >/dev/null 2>&1 &

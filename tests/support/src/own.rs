@@ -64,7 +64,7 @@ impl<K: Kind> OwnServer<K> {
     /// When it does not start, or is not there and `ACCRUE_TEST_REQUIRE` names it,
     /// unless the tests were given the URL of one that runs elsewhere.
     pub async fn start() -> Option<Self> {
-        let dir = server_dir();
+        let dir = server_dir(K::SERVER);
         let output = call(K::SERVER, "start", dir.path()).await;
         if output.status.code() == Some(ABSENT) {
             let reason = format!("a test needs one to kill: {}", error_text(&output));
@@ -108,9 +108,11 @@ impl<K: Kind> Drop for OwnServer<K> {
 }
 
 /// Open enough for the user that PostgreSQL runs as where the tests run as root.
-fn server_dir() -> TempDir {
+fn server_dir(server: Server) -> TempDir {
     let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("accrue-server-").permissions(Permissions::from_mode(0o711));
+    // By this name `tests/run.sh` finds what an interrupted test has left.
+    let prefix = format!("accrue-{}-server-", server.name());
+    let builder = builder.prefix(&prefix).permissions(Permissions::from_mode(0o711));
     builder.tempdir().expect("a temporary directory can be made")
 }
 
