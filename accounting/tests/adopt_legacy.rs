@@ -1,0 +1,170 @@
+//! Migrations adopt the older system's accounting database, balances and all.
+
+use std::sync::Arc;
+
+use accrue_accounting::ledger::{
+    AccountStatus, Action, Allocate, Command, EntryKind, IdempotencyKey, Welcome, WelcomePolicy,
+};
+use accrue_accounting::store::{AccountView, LedgerStore, open};
+use accrue_chassis::clock::SystemClock;
+use accrue_events::user::{UserSnapshot, UserStatus};
+use sqlx::{Connection as _, PgConnection, Row as _};
+use time::macros::datetime;
+use uuid::Uuid;
+
+/// The older service's tables, as its ORM creates them.
+const SCHEMA: &str = include_str!("legacy/schema.sql");
+/// A few users and credits, the odd ones among them.
+const ROWS: &str = include_str!("legacy/rows.sql");
+
+fn allocation(user_id: &str, credits: i64) -> Command {
+    Command {
+        user_id: user_id.to_owned(),
+        idempotency: Some(IdempotencyKey {
+            client: "test".to_owned(),
+            key: format!("{user_id}-{credits}"),
+            fingerprint: [0; 32],
+        }),
+        action: Action::Allocate(Allocate {
+            allocation_id: Uuid::now_v7(),
+            credits,
+            expires_at: None,
+            reason: None,
+            metadata: None,
+            actor: "test".to_owned(),
+        }),
+    }
+}
+
+async fn account(store: &Arc<dyn LedgerStore>, user_id: &str) -> AccountView {
+    store.account(user_id).await.expect("readable").expect("the account was copied")
+}
+
+#[tokio::test]
+async fn an_older_database_is_adopted_whole() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let mut connection = PgConnection::connect(database.url()).await.expect("connected");
+    sqlx::raw_sql(SCHEMA).execute(&mut connection).await.expect("the older schema");
+    sqlx::raw_sql(ROWS).execute(&mut connection).await.expect("its rows");
+
+    // The outage: auth knew the user, accounting did not, and refused the credits.
+    let refused = sqlx::query(
+        "INSERT INTO credit_allocations
+             (user_id, total_credits, remaining_credits, allocated_by, allocated_at, expires_at)
+         VALUES ('known-to-auth-only', 100, 100, 'admin', now(), now() + interval '30 days')",
+    )
+    .execute(&mut connection)
+    .await
+    .expect_err("the older schema refuses credits for a user that it has not seen");
+    let refused = refused.into_database_error().expect("the database's own error");
+    assert_eq!(refused.constraint(), Some("credit_allocations_user_id_fkey"));
+
+    let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
+    let posted = store.post(&[allocation("known-to-auth-only", 100)], WelcomePolicy::OFF).await;
+    assert!(posted.expect("posted")[0].is_ok());
+    assert_eq!(account(&store, "known-to-auth-only").await.account.available, 100);
+
+    accounts_were_copied(&store).await;
+    allocations_were_copied(&store).await;
+    the_older_tables_are_as_they_were(&mut connection).await;
+    a_placeholder_is_made_active_by_its_event(&store).await;
+
+    // A second start finds nothing to do.
+    drop(store);
+    let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("opened again");
+    assert_eq!(account(&store, "ada").await.account.available, 71);
+}
+
+async fn accounts_were_copied(store: &Arc<dyn LedgerStore>) {
+    let ada = account(store, "ada").await;
+    assert_eq!(ada.account.status, AccountStatus::Active);
+    assert_eq!(ada.account.email.as_deref(), Some("ada@example.com"));
+    assert_eq!(ada.account.username.as_deref(), Some("ada"));
+    assert_eq!(ada.account.welcome, Welcome::Declined, "an adopted user is not welcomed again");
+    assert_eq!(ada.created_at, datetime!(2025-01-02 03:04:05.678 UTC));
+    for (user_id, available) in [("65f0c0ffee0000000000abcd", 25), ("unknown", 0)] {
+        let account = account(store, user_id).await.account;
+        assert_eq!(account.status, AccountStatus::Placeholder, "{user_id}");
+        assert_eq!((account.email, account.username), (None, None), "{user_id}");
+        assert_eq!(account.available, available, "{user_id}");
+    }
+    // 40 at hand, one overdrawn to -7, one raised to 12 of 10.
+    assert_eq!(account(store, "odd").await.account.available, 52);
+}
+
+async fn allocations_were_copied(store: &Arc<dyn LedgerStore>) {
+    // 100 of which 70 are left; 50 that had expired with 20 unspent; 30 all spent.
+    let ada = account(store, "ada").await.account;
+    assert_eq!(ada.available, 70);
+    let entries = store.entries("ada", None, 10).await.expect("readable");
+    let booked: Vec<_> = entries.iter().rev().map(|entry| (entry.seq, entry.kind, entry.credits)).collect();
+    assert_eq!(booked, [(1, EntryKind::Adoption, 20), (2, EntryKind::Adoption, 70)]);
+    assert_eq!(entries[0].balance_after, 90);
+    let kept = store.allocation("ada", entries[0].allocation_id).await.expect("readable").expect("there");
+    assert_eq!((kept.credits, kept.remaining), (100, 70));
+    assert_eq!(kept.expires_at, Some(datetime!(2999-01-01 00:00 UTC)));
+    assert_eq!((kept.reason.as_deref(), kept.actor.as_str()), (Some("for \"ünïcode\""), "supervisor-1"));
+    assert_eq!(kept.recorded_at, datetime!(2025-02-03 04:05:06 UTC));
+    assert_eq!(kept.metadata, Some(serde_json::json!({"legacy_id": 2})));
+    assert_eq!(kept.id.get_version_num(), 7);
+    let stamp = kept.id.get_timestamp().expect("a UUIDv7 has a time").to_unix();
+    assert_eq!(i64::try_from(stamp.0).expect("a time"), kept.recorded_at.unix_timestamp());
+    // The next command books out what had expired.
+    store.post(&[allocation("ada", 1)], WelcomePolicy::OFF).await.expect("posted")[0].clone().expect("room");
+    store.post(&[allocation("odd", 1)], WelcomePolicy::OFF).await.expect("posted")[0].clone().expect("room");
+    let entries = store.entries("ada", None, 2).await.expect("readable");
+    assert_eq!((entries[1].kind, entries[1].credits), (EntryKind::Expiry, -20));
+    assert_eq!(entries[0].balance_after, 71);
+}
+
+async fn the_older_tables_are_as_they_were(connection: &mut PgConnection) {
+    let counts = sqlx::query(
+        "SELECT (SELECT count(*) FROM legacy.user_accounts) AS accounts,
+                (SELECT count(*) FROM legacy.credit_allocations) AS allocations,
+                (SELECT count(*) FROM legacy.usage_records) AS usage,
+                (SELECT count(*) FROM legacy.streaming_sessions) AS sessions,
+                (SELECT count(*) FROM pg_constraint
+                 WHERE connamespace = 'legacy'::regnamespace AND contype = 'f') AS foreign_keys,
+                (SELECT count(*) FROM pg_constraint
+                 WHERE connamespace = 'public'::regnamespace AND contype = 'f') AS our_foreign_keys,
+                (SELECT count(*) FROM pg_indexes
+                 WHERE schemaname = 'legacy' AND indexname = 'idx_credit_user_expiry') AS indexes",
+    )
+    .fetch_one(connection)
+    .await
+    .expect("the schema legacy is there");
+    let count = |column: &str| counts.get::<i64, _>(column);
+    assert_eq!((count("accounts"), count("allocations")), (4, 8));
+    assert_eq!((count("usage"), count("sessions")), (1, 1));
+    assert_eq!((count("foreign_keys"), count("our_foreign_keys"), count("indexes")), (3, 0, 1));
+}
+
+async fn a_placeholder_is_made_active_by_its_event(store: &Arc<dyn LedgerStore>) {
+    let event = UserSnapshot {
+        user_id: "65f0c0ffee0000000000abcd".to_owned(),
+        version: 1,
+        status: UserStatus::Active,
+        email: Some("grace@example.com".to_owned()),
+        email_verified: true,
+        username: None,
+        display_name: None,
+        registered_at: datetime!(2026-01-01 00:00 UTC),
+    };
+    let welcome = WelcomePolicy { credits: 1_000, needs_verified_email: false };
+    store.post(&[Command::apply_user(event)], welcome).await.expect("posted")[0].clone().expect("applied");
+    let account = account(store, "65f0c0ffee0000000000abcd").await.account;
+    assert_eq!((account.status, account.available), (AccountStatus::Active, 25));
+    assert_eq!(account.email.as_deref(), Some("grace@example.com"));
+}
+
+#[tokio::test]
+async fn a_database_without_the_older_tables_is_only_ours() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
+    let mut connection = PgConnection::connect(database.url()).await.expect("connected");
+    let legacy: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_namespace WHERE nspname = 'legacy'")
+        .fetch_optional(&mut connection)
+        .await
+        .expect("asked");
+    assert_eq!(legacy, None);
+}

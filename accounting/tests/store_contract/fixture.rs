@@ -1,0 +1,147 @@
+//! A database of the test's own, stores on it, and the commands that tests send.
+
+use std::sync::Arc;
+
+use accrue_accounting::ledger::{
+    Action, Allocate, Command, IdempotencyKey, Receipt, Rejection, Reply, WelcomePolicy,
+};
+use accrue_accounting::store::{AccountView, LedgerStore, StoreError, open};
+use accrue_chassis::clock::{ManualClock, SharedClock, SystemClock};
+use accrue_events::user::{UserSnapshot, UserStatus};
+use accrue_testkit::TestPostgres;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use uuid::Uuid;
+
+pub(crate) const NOON: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+
+/// A fresh database. It goes with this value.
+pub(crate) struct Fixture {
+    url: String,
+    _files: Option<TempDir>,
+    _server: Option<TestPostgres>,
+}
+
+impl Fixture {
+    pub(crate) fn sqlite() -> Self {
+        let files = accrue_testkit::data_dir();
+        let url = format!("sqlite:{}", files.path().join("accounting.db").display());
+        Self { url, _files: Some(files), _server: None }
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let server = accrue_testkit::postgres().await?;
+        Some(Self { url: server.url().to_owned(), _files: None, _server: Some(server) })
+    }
+
+    /// A store such as one process has.
+    pub(crate) async fn store(&self) -> Arc<dyn LedgerStore> {
+        self.store_at(Arc::new(SystemClock)).await
+    }
+
+    /// A store that takes `clock` for the time.
+    pub(crate) async fn store_at(&self, clock: SharedClock) -> Arc<dyn LedgerStore> {
+        open(&self.url, 4, true, clock).await.expect("the store opens")
+    }
+
+    /// A store whose time stands at [`NOON`] until the clock is moved.
+    pub(crate) async fn store_at_noon(&self) -> (Arc<dyn LedgerStore>, Arc<ManualClock>) {
+        let clock = ManualClock::new(NOON);
+        (self.store_at(Arc::<ManualClock>::clone(&clock)).await, clock)
+    }
+}
+
+/// An allocation to `user_id` under `key`.
+pub(crate) fn allocate(user_id: &str, key: &str, credits: i64) -> Command {
+    let mut fingerprint = [0; 32];
+    fingerprint[..8].copy_from_slice(&credits.to_be_bytes());
+    Command {
+        user_id: user_id.to_owned(),
+        idempotency: Some(IdempotencyKey { client: "test".to_owned(), key: key.to_owned(), fingerprint }),
+        action: Action::Allocate(Allocate {
+            allocation_id: Uuid::now_v7(),
+            credits,
+            expires_at: None,
+            reason: Some("a reason".to_owned()),
+            metadata: Some(serde_json::json!({"order": 7, "äöü": ["x"]})),
+            actor: "tester".to_owned(),
+        }),
+    }
+}
+
+/// The same with an end.
+pub(crate) fn allocate_until(user_id: &str, key: &str, credits: i64, end: OffsetDateTime) -> Command {
+    let mut command = allocate(user_id, key, credits);
+    if let Action::Allocate(order) = &mut command.action {
+        order.expires_at = Some(end);
+    }
+    command
+}
+
+/// What auth says of a user.
+pub(crate) fn snapshot(user_id: &str, version: i64, status: UserStatus) -> UserSnapshot {
+    let text = |word: &str| (status != UserStatus::Deleted).then(|| format!("{word}-{version}"));
+    UserSnapshot {
+        user_id: user_id.to_owned(),
+        version,
+        status,
+        email: text("mail"),
+        email_verified: false,
+        username: None,
+        display_name: text("name"),
+        registered_at: NOON,
+    }
+}
+
+pub(crate) fn registered(user_id: &str, version: i64) -> Command {
+    Command::apply_user(snapshot(user_id, version, UserStatus::Active))
+}
+
+/// Posts one command, as often as a passing fault asks for it.
+pub(crate) async fn post(store: &Arc<dyn LedgerStore>, command: Command) -> Result<Receipt, Rejection> {
+    post_with(store, command, WelcomePolicy::OFF).await
+}
+
+pub(crate) async fn post_with(
+    store: &Arc<dyn LedgerStore>,
+    command: Command,
+    welcome: WelcomePolicy,
+) -> Result<Receipt, Rejection> {
+    let commands = [command];
+    for _ in 0..20 {
+        match store.post(&commands, welcome).await {
+            Ok(mut posted) => return posted.remove(0),
+            Err(StoreError::Unavailable(_) | StoreError::TimedOut) => {}
+            Err(error) => panic!("the store failed: {error:?}"),
+        }
+    }
+    panic!("the store was out of reach twenty times");
+}
+
+/// The reply to a command that booked something.
+pub(crate) fn booked(receipt: Result<Receipt, Rejection>) -> Reply {
+    match receipt.expect("not rejected") {
+        Receipt::Booked(reply) => reply,
+        Receipt::User(change) => panic!("a user change: {change:?}"),
+    }
+}
+
+pub(crate) async fn account(store: &Arc<dyn LedgerStore>, user_id: &str) -> AccountView {
+    store.account(user_id).await.expect("readable").expect("there is such an account")
+}
+
+/// That an account's entries are complete, in order, and add up to its balance.
+pub(crate) async fn check_books(store: &Arc<dyn LedgerStore>, user_id: &str) {
+    let account = account(store, user_id).await.account;
+    let mut entries = store.entries(user_id, None, 1_000_000).await.expect("readable");
+    entries.reverse();
+    let mut balance = 0;
+    for (entry, seq) in entries.iter().zip(1..) {
+        balance += entry.credits;
+        assert_eq!((entry.seq, entry.balance_after), (seq, balance), "entry {seq} of {user_id}");
+    }
+    assert!(entries.is_sorted_by_key(|entry| entry.recorded_at), "entries of {user_id} are out of order");
+    assert_eq!(account.last_seq, entries.last().map_or(0, |entry| entry.seq));
+    assert_eq!(account.available + account.reserved, balance, "the balance of {user_id}");
+}
