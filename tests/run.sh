@@ -135,11 +135,18 @@ summarize() {
 }
 
 ask_versions() {
-    local server told
-    run cargo run -q -p accrue-testkit --bin accrue-test-servers --locked >"$work/versions" || failures=$((failures + 1))
-    while IFS=$'\t' read -r server told; do
-        summarize "$server: $told, $(<"$work/$server.origin")"
-    done <"$work/versions"
+    local server variable told
+    run cargo run -q -p accrue-testkit --bin accrue-test-servers --locked >"$work/versions" || true
+    for server in "${SERVERS[@]}"; do
+        variable=$(variable_of "$server")
+        [ -n "${!variable:-}" ] || continue
+        if told=$(grep "^$server"$'\t' "$work/versions"); then
+            summarize "$server: ${told#*$'\t'}, $(<"$work/$server.origin")"
+        else
+            summarize "$server: FAILED: the one $(<"$work/$server.origin") does not answer"
+            failures=$((failures + 1))
+        fi
+    done
 }
 
 # cargo's own words are shown as they come, and kept to be counted.

@@ -32,19 +32,26 @@ install_program() {
         apt_install python3-venv procps
     fi
     say "installing SecantusDB $SECANTUSDB from PyPI"
-    # Built aside and renamed: runs side by side see all of it or nothing. A renamed
-    # environment works as long as it is called by its bin/python.
+    if ! build_stand_in >"$dir/install.log" 2>&1; then
+        tail -n 5 "$dir/install.log" >&2
+        absent "SecantusDB cannot be installed: $help"
+    fi
+}
+
+# Built aside and renamed: runs side by side see all of it or nothing. A renamed
+# environment works as long as it is called by its bin/python.
+build_stand_in() {
     local final building
     final=$(stand_in)
     building=$final.$$
-    mkdir -p "$(dirname "$final")"
-    if python3 -m venv "$building" && "$building/bin/python" -m pip install -q --pre "SecantusDB==$SECANTUSDB"; then
-        mv -T "$building" "$final" 2>/dev/null || rm -rf "$building" # another run was first
-    else
-        tail -n 5 "$dir/install.log" >&2
-        rm -rf "$building"
-        absent "SecantusDB cannot be installed: $help"
-    fi >"$dir/install.log" 2>&1
+    mkdir -p "$(dirname "$final")" &&
+        python3 -m venv "$building" &&
+        "$building/bin/python" -m pip install -q --pre "SecantusDB==$SECANTUSDB" ||
+        { rm -rf "$building"; return 1; }
+    mv -T "$building" "$final" && return
+    # Another run was first, unless what is there no longer works.
+    find_program || { rm -rf "$final" && mv -T "$building" "$final"; }
+    rm -rf "$building"
 }
 
 start_program() {
