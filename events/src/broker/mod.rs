@@ -3,6 +3,9 @@
 //! Two adapters keep these promises, `rabbitmq` and `embedded`; both pass the
 //! same contract suite.
 
+mod embedded;
+mod open;
+mod rabbitmq;
 mod topology;
 
 use std::time::Duration;
@@ -12,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use topology::{DELIVERY_LIMIT, MAX_LENGTH, Topology};
+pub use open::{Broker, Depth, OpenError, open};
+pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 
 /// A message on its way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +81,8 @@ pub trait Subscription: Send {
     /// The subscription is broken. What was not settled comes again.
     async fn settle(&mut self, settlements: Vec<(u64, Settlement)>) -> Result<(), BrokerError>;
 
-    /// Allows `prefetch` unsettled deliveries from now on.
+    /// Allows `prefetch` unsettled deliveries from now on, besides those that are
+    /// unsettled already.
     async fn set_prefetch(&mut self, prefetch: u16) -> Result<(), BrokerError>;
 }
 
@@ -154,6 +159,16 @@ pub enum BrokerError {
         what: &'static str,
         /// How long it was waited for.
         limit: Duration,
+    },
+    /// It answered, and did not do it: a queue is full, gone or declared otherwise,
+    /// or the user lacks a right.
+    #[error("the broker refused {what}")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// Its answer, if it gave a reason.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The queue is gone, or another consumer took it over.
     #[error("the subscription ended: {0}")]

@@ -16,11 +16,27 @@ pub struct Topology {
 pub const DELIVERY_LIMIT: u32 = 20;
 /// Messages that the main queue holds; past it, publishes are refused.
 pub const MAX_LENGTH: u32 = 1_000_000;
+/// How long a message waits in the retry queue unless somebody says otherwise.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
+
+/// The prefix cannot stand before the names of exchanges and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a topology prefix has 1 to 64 characters, each a letter, a digit, or one of . _ -")]
+pub struct InvalidPrefix;
 
 impl Topology {
     /// The topology under `prefix`, which is `accrue` unless an operator says otherwise.
-    pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), retry_delay: Duration::from_secs(30) }
+    ///
+    /// # Errors
+    /// [`InvalidPrefix`]: AMQP names end at 255 bytes, and what a shell or a URL
+    /// would have to quote is not worth it.
+    pub fn new(prefix: impl Into<String>) -> Result<Self, InvalidPrefix> {
+        let prefix = prefix.into();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(is_plain) {
+            return Err(InvalidPrefix);
+        }
+        Ok(Self { prefix, retry_delay: RETRY_DELAY })
     }
 
     /// The topic exchange that auth publishes on.
@@ -68,6 +84,21 @@ impl Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self::new("accrue")
+        Self { prefix: "accrue".to_owned(), retry_delay: RETRY_DELAY }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_plain_and_short() {
+        let named = Topology::new("t-3f9a.b_C").expect("a plain prefix");
+        assert_eq!(named.retry_queue(), "t-3f9a.b_C.accounting.users.retry");
+        assert_eq!(Topology::new("accrue"), Ok(Topology::default()));
+        for prefix in ["", "a b", "a/b", "\u{e4}", "a\0", &"x".repeat(65)] {
+            assert_eq!(Topology::new(prefix), Err(InvalidPrefix), "{prefix:?}");
+        }
     }
 }

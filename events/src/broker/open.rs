@@ -1,0 +1,148 @@
+//! From a URL to a broker: the one place that knows which adapter a scheme means.
+
+use std::sync::Arc;
+
+use accrue_chassis::clock::SharedClock;
+use async_trait::async_trait;
+
+use super::embedded::EmbeddedBroker;
+use super::rabbitmq::RabbitBroker;
+use super::{BrokerError, DeadLetters, Publisher, Subscriber, Topology};
+
+/// A broker, of whichever make. Clones share what can be shared.
+#[derive(Clone)]
+pub struct Broker(Arc<dyn Adapter>);
+
+/// What a make of broker offers.
+#[async_trait]
+pub(super) trait Adapter: Send + Sync + 'static {
+    fn publisher(&self) -> Box<dyn Publisher>;
+    fn subscriber(&self) -> Arc<dyn Subscriber>;
+    fn dead_letters(&self) -> Arc<dyn DeadLetters>;
+    async fn depth(&self) -> Result<Depth, BrokerError>;
+}
+
+/// How many messages wait in each queue; on RabbitMQ those that are being
+/// delivered are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// In the main queue.
+    pub queue: u64,
+    /// For their next attempt.
+    pub retry: u64,
+    /// Given up on.
+    pub dead_letters: u64,
+}
+
+/// The broker's URL is not usable. Says what is expected and repeats nothing of
+/// the URL, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No adapter goes by that scheme.
+    #[error(
+        "a broker's URL is amqp://USER:PASSWORD@HOST:PORT/VHOST, amqps://… or sqlite:PATH/broker.db; \
+         this one begins otherwise"
+    )]
+    UnknownScheme,
+    /// What follows `amqp:` cannot be read.
+    #[error(
+        "a RabbitMQ URL is amqp://USER:PASSWORD@HOST:PORT/VHOST, with special characters \
+         percent-encoded (the vhost / is %2F): {0}"
+    )]
+    Amqp(&'static str),
+    /// What follows `sqlite:` cannot be read or is no file.
+    #[error("an embedded broker's URL is sqlite:PATH/broker.db: {0}")]
+    Sqlite(&'static str),
+}
+
+/// Picks the adapter for `url`. Nothing is connected or opened before it is used,
+/// so a broker that is down, or a file that cannot be written, is met by whoever
+/// uses it; [`Publisher::connect`] asks.
+///
+/// # Errors
+/// [`OpenError`] when the URL cannot be one of a broker.
+pub fn open(url: &str, topology: Topology, clock: SharedClock) -> Result<Broker, OpenError> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let adapter: Arc<dyn Adapter> = match scheme.as_deref() {
+        Some("amqp" | "amqps") => Arc::new(RabbitBroker::new(url, topology)?),
+        Some("sqlite") => Arc::new(EmbeddedBroker::new(url, &topology, clock)?),
+        _ => return Err(OpenError::UnknownScheme),
+    };
+    Ok(Broker(adapter))
+}
+
+impl Broker {
+    /// A publisher with a connection of its own.
+    #[must_use]
+    pub fn publisher(&self) -> Box<dyn Publisher> {
+        self.0.publisher()
+    }
+
+    /// A subscriber; each subscription has a connection of its own.
+    #[must_use]
+    pub fn subscriber(&self) -> Arc<dyn Subscriber> {
+        self.0.subscriber()
+    }
+
+    /// The dead-letter queue.
+    #[must_use]
+    pub fn dead_letters(&self) -> Arc<dyn DeadLetters> {
+        self.0.dead_letters()
+    }
+
+    /// How many messages wait. On RabbitMQ this takes a connection a call: every
+    /// few seconds, not every request.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker cannot be asked.
+    pub async fn depth(&self) -> Result<Depth, BrokerError> {
+        self.0.depth().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accrue_chassis::clock::SystemClock;
+
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        match open(url, Topology::default(), Arc::new(SystemClock)) {
+            Ok(_) => panic!("{url} was taken"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_scheme_picks_the_adapter() {
+        for url in [
+            "amqp://guest:guest@127.0.0.1:5672",
+            "AMQPS://u:p%40ss@rabbit.example:5671/%2F",
+            "amqp://[::1]:5672/v",
+            "sqlite:broker.db",
+            "sqlite:///var/lib/accrue/broker.db",
+        ] {
+            assert!(open(url, Topology::default(), Arc::new(SystemClock)).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_bad_url_is_told_without_its_password() {
+        for url in [
+            "kafka://u:hunter2@h",
+            "hunter2",
+            "",
+            "amqp:hunter2",
+            "amqp://u:hunter2@h:port/",
+            "amqp://u:hunter2@",
+            "amqp://u:hunter2@h/%ff",
+            "amqp://u:hunter2@h/?heartbeat=hunter2",
+            "sqlite::memory:",
+            "sqlite:",
+            "sqlite:broker.db?mode=hunter2",
+        ] {
+            let told = refused(url);
+            assert!(told.contains("URL is") && !told.contains("hunter2"), "{url}: {told}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The RabbitMQ adapter. Nothing outside this directory knows lapin.
+
+mod confirms;
+mod connection;
+mod dead_letters;
+mod headers;
+mod publisher;
+mod subscriber;
+mod topology;
+mod unsettled;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::connection::Endpoint;
+use self::dead_letters::RabbitDeadLetters;
+use self::publisher::RabbitPublisher;
+use self::subscriber::RabbitSubscriber;
+use super::open::Adapter;
+use super::{BrokerError, DeadLetters, Depth, OpenError, Publisher, Subscriber, Topology};
+
+/// One RabbitMQ broker or cluster. Every part of it has a connection of its own: an
+/// alarm on the broker blocks a connection that publishes, acks included, and must
+/// not block one that only consumes.
+pub(super) struct RabbitBroker {
+    endpoint: Arc<Endpoint>,
+}
+
+impl RabbitBroker {
+    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, OpenError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::parse(url, topology)?) })
+    }
+}
+
+#[async_trait]
+impl Adapter for RabbitBroker {
+    fn publisher(&self) -> Box<dyn Publisher> {
+        Box::new(RabbitPublisher::new(Arc::clone(&self.endpoint)))
+    }
+
+    fn subscriber(&self) -> Arc<dyn Subscriber> {
+        Arc::new(RabbitSubscriber::new(Arc::clone(&self.endpoint)))
+    }
+
+    fn dead_letters(&self) -> Arc<dyn DeadLetters> {
+        Arc::new(RabbitDeadLetters::new(Arc::clone(&self.endpoint)))
+    }
+
+    async fn depth(&self) -> Result<Depth, BrokerError> {
+        let connection = self.endpoint.connect("depth").await?;
+        let depth = topology::depth(&connection, &self.endpoint.topology).await;
+        connection::close(connection).await;
+        depth
+    }
+}
