@@ -40,7 +40,7 @@ export ACCRUE_TEST_OWNER_PID=$$
 # What a test leaves behind when it is interrupted lies in here as well.
 mkdir -m 1777 "$work/tmp"
 export TMPDIR=$work/tmp
-: >"$ACCRUE_TEST_SKIPS" >"$work/summary" >"$work/output"
+touch "$ACCRUE_TEST_SKIPS" "$work/summary" "$work/output"
 jobs_running=()
 failures=0
 

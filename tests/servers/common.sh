@@ -1,5 +1,5 @@
 # What the three server scripts share: commands, choice of Docker or program, ports, processes.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 #
 # A script that sources this sets `name`, `image` and `image_port` and defines
 #   server_url PORT      the URL of a server on that port

@@ -44,10 +44,11 @@ build_stand_in() {
     local final building
     final=$(stand_in)
     building=$final.$$
-    mkdir -p "$(dirname "$final")" &&
-        python3 -m venv "$building" &&
-        "$building/bin/python" -m pip install -q --pre "SecantusDB==$SECANTUSDB" ||
-        { rm -rf "$building"; return 1; }
+    if ! { mkdir -p "$(dirname "$final")" && python3 -m venv "$building" &&
+        "$building/bin/python" -m pip install -q --pre "SecantusDB==$SECANTUSDB"; }; then
+        rm -rf "$building"
+        return 1
+    fi
     mv -T "$building" "$final" && return
     # Another run was first, unless what is there no longer works.
     find_program || { rm -rf "$final" && mv -T "$building" "$final"; }
