@@ -119,7 +119,8 @@ pub const MAX_ATTEMPTS: u32 = 10;
 /// The messages that were given up on.
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
-    /// Up to `limit` dead letters, oldest first. They stay where they are.
+    /// Up to `limit` dead letters, oldest first as far as the broker tells their
+    /// times. They stay where they are.
     async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError>;
 
     /// Sends one back to the queue it came from, confirmed before it is removed

@@ -56,7 +56,7 @@ impl RabbitDeadLetters {
 impl DeadLetters for RabbitDeadLetters {
     async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
         let _walking = self.walking.lock().await;
-        let mut walk = Walk::begin(&self.endpoint).await?;
+        let walk = Walk::begin(&self.endpoint).await?;
         let mut letters = Vec::new();
         // To the end of the queue: what was put back last time may stand anywhere.
         while !walk.is_too_long()
@@ -74,7 +74,7 @@ impl DeadLetters for RabbitDeadLetters {
 
     async fn redrive(&self, id: &str) -> Result<bool, BrokerError> {
         let _walking = self.walking.lock().await;
-        let mut walk = Walk::begin(&self.endpoint).await?;
+        let walk = Walk::begin(&self.endpoint).await?;
         let Some(letter) = walk.find(id).await? else { return walk.end().await.map(|()| false) };
         // When this fails the walk is dropped, and the letter goes back with the rest.
         self.send_back(&letter).await?;
@@ -85,7 +85,7 @@ impl DeadLetters for RabbitDeadLetters {
 
     async fn drop_letter(&self, id: &str) -> Result<bool, BrokerError> {
         let _walking = self.walking.lock().await;
-        let mut walk = Walk::begin(&self.endpoint).await?;
+        let walk = Walk::begin(&self.endpoint).await?;
         let Some(letter) = walk.find(id).await? else { return walk.end().await.map(|()| false) };
         walk.remove(&letter).await?;
         walk.end().await?;
@@ -94,13 +94,11 @@ impl DeadLetters for RabbitDeadLetters {
 }
 
 /// A walk through the queue: each letter is held unacknowledged until the walk ends,
-/// in order or by the death of its connection, and is then where it was.
+/// in order or by the death of its connection, and is then in the queue again.
 struct Walk {
     queue: String,
     connection: Connection,
     channel: Channel,
-    /// Letters that are held.
-    held: usize,
     until: Instant,
 }
 
@@ -109,21 +107,19 @@ impl Walk {
         let connection = endpoint.connect_and_declare("dead letters").await?;
         let channel = call("a channel", connection.create_channel()).await?;
         let queue = endpoint.topology.dead_letter_queue();
-        Ok(Self { queue, connection, channel, held: 0, until: Instant::now() + WALK_LIMIT })
+        Ok(Self { queue, connection, channel, until: Instant::now() + WALK_LIMIT })
     }
 
     fn is_too_long(&self) -> bool {
         Instant::now() > self.until
     }
 
-    async fn next(&mut self) -> Result<Option<Delivery>, BrokerError> {
+    async fn next(&self) -> Result<Option<Delivery>, BrokerError> {
         let getting = self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: false });
-        let letter = call("a dead letter", getting).await?.map(|message| message.delivery);
-        self.held += usize::from(letter.is_some());
-        Ok(letter)
+        Ok(call("a dead letter", getting).await?.map(|message| message.delivery))
     }
 
-    async fn find(&mut self, id: &str) -> Result<Option<Delivery>, BrokerError> {
+    async fn find(&self, id: &str) -> Result<Option<Delivery>, BrokerError> {
         while let Some(letter) = self.next().await? {
             if letter_id(&letter) == id {
                 return Ok(Some(letter));
@@ -135,18 +131,13 @@ impl Walk {
         Ok(None)
     }
 
-    async fn remove(&mut self, letter: &Delivery) -> Result<(), BrokerError> {
+    async fn remove(&self, letter: &Delivery) -> Result<(), BrokerError> {
         let acking = self.channel.basic_ack(letter.delivery_tag, BasicAckOptions { multiple: false });
-        call("the removal of a dead letter", acking).await?;
-        self.held -= 1;
-        Ok(())
+        call("the removal of a dead letter", acking).await
     }
 
-    /// Puts back what is held. What comes back stands behind what came back before,
-    /// so it takes the whole queue to keep its order; nothing is held, and nothing
-    /// to be walked, where letters are taken from the front.
-    async fn end(mut self) -> Result<(), BrokerError> {
-        while self.held > 0 && !self.is_too_long() && self.next().await?.is_some() {}
+    /// Puts back what is held.
+    async fn end(self) -> Result<(), BrokerError> {
         // Tag 0 stands for everything delivered so far.
         let all = BasicNackOptions { multiple: true, requeue: true };
         call("to put dead letters back", self.channel.basic_nack(0, all)).await?;
@@ -167,9 +158,11 @@ fn describe(letter: Delivery) -> DeadLetter {
     }
 }
 
-/// The sort is stable: letters of the same second stay in the queue's order.
+/// Not in the queue's order, which changes with every look: RabbitMQ puts back more
+/// than 32 letters in an order of its own. It tells the second of a death; within
+/// one it is the ids that order, ours by the time of the event.
 fn keep_oldest(letters: &mut Vec<DeadLetter>, limit: usize) {
-    letters.sort_by_key(|letter| letter.dead_since);
+    letters.sort_by(|a, b| (a.dead_since, &a.id).cmp(&(b.dead_since, &b.id)));
     letters.truncate(limit);
 }
 
