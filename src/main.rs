@@ -1,8 +1,47 @@
-//! The one binary. It serves nothing yet: see the README for what is there.
+//! The one binary: everything in one process, or any part of it, or an operator's command.
+
+mod accounting;
+mod all_in_one;
+mod auth;
+mod broker;
+mod cli;
+mod data_dir;
+mod demo;
+mod health;
+mod host;
+mod migrate;
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    eprintln!("accrue: the services are not built yet; the README's \"State\" tells what is");
-    ExitCode::from(2)
+use accrue_chassis::telemetry::{TALKATIVE, init_logs};
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The demo tells its own story; only what goes wrong may interrupt it.
+    let logs = if matches!(cli.command, Some(Command::Demo(_))) { "warn" } else { TALKATIVE };
+    init_logs(logs);
+    match run(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("accrue: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // One provider of TLS for every client in the process.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    match cli.command {
+        None => all_in_one::run(cli.all_in_one).await,
+        Some(Command::Auth(args)) => auth::run(args).await,
+        Some(Command::Accounting(args)) => accounting::run(args).await,
+        Some(Command::Demo(args)) => demo::run(args).await,
+        Some(Command::Migrate(args)) => migrate::run(args).await,
+        Some(Command::Health(args)) => health::run(args).await,
+    }
 }

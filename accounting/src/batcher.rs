@@ -3,6 +3,7 @@
 //! No timer: a command that finds its lane idle is posted at once, and a busy lane
 //! spreads its round trips and its fsync over everything that has come meanwhile.
 
+use std::error::Error;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Lane {
                 }
                 Err(error) => {
                     let error = Arc::new(error);
-                    let cause: &dyn std::error::Error = &*error;
+                    let cause = &*error as &dyn Error;
                     tracing::error!(cause, commands = part.len(), "the ledger could not be written");
                     for answer in &mut answers[part] {
                         tell(answer, Err(PostError::Store(Arc::clone(&error))));
@@ -172,7 +173,7 @@ impl Lane {
             metrics::histogram!("ledger_batch_duration_seconds").record(start.elapsed().as_secs_f64());
             match posted {
                 Err(error) if error.is_passing() && tries < TRIES => {
-                    warn_of_repetition(&error, tries);
+                    tracing::warn!(cause = &error as &dyn Error, tries, "a batch failed and is posted again");
                     tries += 1;
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
@@ -190,9 +191,4 @@ fn tell(
         // The one who asked may have gone; what was decided stands.
         drop(answer.send(result));
     }
-}
-
-fn warn_of_repetition(error: &StoreError, tries: u32) {
-    let cause: &dyn std::error::Error = error;
-    tracing::warn!(cause, tries, "a batch failed and is posted again");
 }

@@ -9,14 +9,20 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::ledger::{CREDITS_LIMIT, WelcomePolicy};
+use crate::store;
+
+const DEFAULT_LANES: usize = 4;
+const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
+const DEFAULT_DEADLINE_MS: u64 = 10_000;
 
 /// accounting's flags.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "accounting")]
+#[command(next_help_heading = "Accounting")]
+#[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct AccountingArgs {
     /// Where accounting listens.
-    #[arg(long, env = "ACCOUNTING_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDR:PORT")]
-    pub accounting_listen: SocketAddr,
+    #[arg(long, env = "ACCOUNTING_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
+    accounting_listen: String,
     /// accounting's database: <postgres://user:password@host:port/name> or sqlite:PATH.
     #[arg(long, env = "ACCOUNTING_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     accounting_database_url: Option<String>,
@@ -27,13 +33,13 @@ pub struct AccountingArgs {
     #[arg(long, env = "ACCOUNTING_WELCOME_CREDITS", default_value_t = 0, value_name = "CREDITS")]
     accounting_welcome_credits: i64,
     /// Batches that are posted side by side, each on a connection of its own.
-    #[arg(long, env = "ACCOUNTING_LANES", default_value_t = 4, value_name = "N")]
+    #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "N")]
     accounting_lanes: usize,
     /// Requests answered at once; further ones get 503.
-    #[arg(long, env = "ACCOUNTING_MAX_IN_FLIGHT", default_value_t = 1024, value_name = "N")]
+    #[arg(long, env = "ACCOUNTING_MAX_IN_FLIGHT", default_value_t = DEFAULT_MAX_IN_FLIGHT, value_name = "N")]
     accounting_max_in_flight: usize,
     /// Every request is answered within this time.
-    #[arg(long, env = "ACCOUNTING_REQUEST_DEADLINE_MS", default_value_t = 10_000, value_name = "MS")]
+    #[arg(long, env = "ACCOUNTING_REQUEST_DEADLINE_MS", default_value_t = DEFAULT_DEADLINE_MS, value_name = "MS")]
     accounting_request_deadline_ms: u64,
 }
 
@@ -54,38 +60,50 @@ pub struct AccountingConfig {
     pub request_deadline: Duration,
 }
 
+impl AccountingConfig {
+    /// What holds where nothing is set.
+    #[must_use]
+    pub fn with_defaults(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            database_url: None,
+            welcome: WelcomePolicy::OFF,
+            lanes: DEFAULT_LANES,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+            request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
+        }
+    }
+}
+
 impl AccountingArgs {
     /// Checks the settings; what is wrong goes to `problems`.
     pub fn check(self, problems: &mut Problems) -> Option<AccountingConfig> {
-        let url = self.accounting_database_url;
-        let database_url = problems.secret("ACCOUNTING_DATABASE_URL", url, self.accounting_database_url_file);
-        let mut valid = true;
-        let mut expect = |holds: bool, problem: &str| {
-            if !holds {
-                problems.add(problem);
-                valid = false;
-            }
-        };
-        expect(
-            (0..CREDITS_LIMIT).contains(&self.accounting_welcome_credits),
-            "ACCOUNTING_WELCOME_CREDITS must be from 0 to 9007199254740991",
-        );
-        expect((1..=64).contains(&self.accounting_lanes), "ACCOUNTING_LANES must be from 1 to 64");
-        expect(
-            (1..=1_000_000).contains(&self.accounting_max_in_flight),
-            "ACCOUNTING_MAX_IN_FLIGHT must be from 1 to 1000000",
-        );
-        expect(
-            (100..=600_000).contains(&self.accounting_request_deadline_ms),
-            "ACCOUNTING_REQUEST_DEADLINE_MS must be from 100 to 600000",
-        );
-        valid.then(|| AccountingConfig {
-            listen: self.accounting_listen,
-            database_url: database_url.map(SecretString::from),
-            welcome: WelcomePolicy { credits: self.accounting_welcome_credits, needs_verified_email: false },
-            lanes: self.accounting_lanes,
-            max_in_flight: self.accounting_max_in_flight,
-            request_deadline: Duration::from_millis(self.accounting_request_deadline_ms),
+        let listen = problems.listen_address("ACCOUNTING_LISTEN", &self.accounting_listen);
+        let given = self.accounting_database_url.is_some() || self.accounting_database_url_file.is_some();
+        let (url, file) = (self.accounting_database_url, self.accounting_database_url_file);
+        let database_url = problems.secret("ACCOUNTING_DATABASE_URL", url, file).and_then(|url| {
+            let checked = store::check_url(&url);
+            problems.take(checked.map_err(|error| format!("ACCOUNTING_DATABASE_URL: {error}")))?;
+            Some(SecretString::from(url))
+        });
+        let url_is_usable = database_url.is_some() == given;
+        let (credits, lanes) = (self.accounting_welcome_credits, self.accounting_lanes);
+        let credits = problems.in_range("ACCOUNTING_WELCOME_CREDITS", credits, 0..=CREDITS_LIMIT - 1);
+        let lanes = problems.in_range("ACCOUNTING_LANES", lanes, 1..=64);
+        let max_in_flight =
+            problems.in_range("ACCOUNTING_MAX_IN_FLIGHT", self.accounting_max_in_flight, 1..=100_000);
+        let deadline_ms = self.accounting_request_deadline_ms;
+        let deadline_ms = problems.in_range("ACCOUNTING_REQUEST_DEADLINE_MS", deadline_ms, 100..=120_000);
+        if !url_is_usable {
+            return None;
+        }
+        Some(AccountingConfig {
+            listen: listen?,
+            database_url,
+            welcome: WelcomePolicy { credits: credits?, needs_verified_email: false },
+            lanes: lanes?,
+            max_in_flight: max_in_flight?,
+            request_deadline: Duration::from_millis(deadline_ms?),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The consumer: user events from the queue into the ledger, acked after their commit.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,8 +53,7 @@ impl Consumer {
                 Err(error) => error,
             };
             self.link.down(error.to_string());
-            let cause: &dyn std::error::Error = &error;
-            tracing::warn!(cause, "consuming was interrupted; will subscribe again");
+            tracing::warn!(cause = &error as &dyn Error, "consuming was interrupted; will subscribe again");
             if begun.elapsed() > Duration::from_secs(10) {
                 backoff.reset();
             }

@@ -9,12 +9,14 @@ use tokio_util::task::TaskTracker;
 
 /// The two signals of a shutdown and the tasks that it waits for.
 ///
-/// First `requests` is cancelled: readiness drops, listeners close, what is in
-/// flight is answered. When that is done `workers` is cancelled: relay, consumer
+/// First `announced` is cancelled: readiness drops, so that whoever spreads requests
+/// over several processes stops sending any here. A moment later `requests` is:
+/// listeners close, what is in flight is answered. When that is done `workers` is cancelled: relay, consumer
 /// and ledger lanes finish what they hold. Nothing here ends a task by force;
 /// [`Lifecycle::drain`] says whether all of them ended in time.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
+    announced: CancellationToken,
     requests: CancellationToken,
     workers: CancellationToken,
     request_tasks: TaskTracker,
@@ -33,18 +35,24 @@ impl Lifecycle {
         Self::default()
     }
 
+    /// Says that the shutdown is near: readiness drops, requests are still served.
+    pub fn announce_stop(&self) {
+        self.announced.cancel();
+    }
+
     /// Begins the shutdown.
     pub fn stop(&self) {
+        self.announced.cancel();
         self.requests.cancel();
     }
 
-    /// True once the shutdown has begun.
+    /// True once the shutdown was announced.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.requests.is_cancelled()
+        self.announced.is_cancelled()
     }
 
-    /// Resolves when the shutdown begins.
+    /// Resolves when the shutdown begins: no request is to be taken any more.
     pub async fn stopping(&self) {
         self.requests.cancelled().await;
     }

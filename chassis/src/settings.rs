@@ -1,5 +1,8 @@
 //! Reading settings: secrets from files, and every problem at once.
 
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// Collects what is wrong with the settings, so that all of it is told at once.
@@ -26,6 +29,27 @@ impl Problems {
     /// Takes the value, or notes the error and gives nothing.
     pub fn take<T>(&mut self, setting: Result<T, impl std::fmt::Display>) -> Option<T> {
         setting.map_err(|error| self.add(error.to_string())).ok()
+    }
+
+    /// An address to listen on.
+    pub fn listen_address(&mut self, name: &str, text: &str) -> Option<SocketAddr> {
+        self.take(
+            text.parse().map_err(|_| {
+                format!("{name}: {text:?} is not an IP address and a port such as 127.0.0.1:8001")
+            }),
+        )
+    }
+
+    /// The number, if it lies in `range`.
+    pub fn in_range<T>(&mut self, name: &str, value: T, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: PartialOrd + Display,
+    {
+        if range.contains(&value) {
+            return Some(value);
+        }
+        self.add(format!("{name}: {value} is not between {} and {}", range.start(), range.end()));
+        None
     }
 
     /// Ends the reading.
@@ -66,7 +90,15 @@ mod tests {
         let mut problems = Problems::new();
         problems.secret("A_URL", Some("x".into()), Some("/y".into()));
         problems.secret("B_URL", None, Some("/nowhere/at/all".into()));
-        let told = problems.finish().expect_err("two problems").to_string();
-        assert!(told.contains("A_URL and A_URL_FILE") && told.contains("/nowhere/at/all"), "{told}");
+        assert_eq!(problems.in_range("C", 5, 1..=9), Some(5));
+        assert_eq!(problems.in_range("D", 10, 1..=9), None);
+        assert!(problems.listen_address("E_LISTEN", "[::1]:80").is_some());
+        assert_eq!(problems.listen_address("F_LISTEN", "here"), None);
+        let told = problems.finish().expect_err("four problems").to_string();
+        for problem in
+            ["A_URL and A_URL_FILE", "/nowhere/at/all", "D: 10 is not between 1 and 9", "F_LISTEN: \"here\""]
+        {
+            assert!(told.contains(problem), "{problem} is missing in {told}");
+        }
     }
 }

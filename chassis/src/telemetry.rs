@@ -14,15 +14,15 @@ const LAG_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5
 /// Bounds of histograms of batch sizes.
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
+/// What is told of others' crates, and what of ours, unless `RUST_LOG` says otherwise.
+pub const TALKATIVE: &str =
+    "warn,accrue=info,accrue_auth=info,accrue_accounting=info,accrue_events=info,accrue_chassis=info";
+
 /// Sends logs to standard error: for people on a terminal, as JSON otherwise.
-/// `RUST_LOG` sets what is told; `info` of our own crates, warnings of others
-/// when it is not set. A second call changes nothing.
-pub fn init_logs() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(
-            "warn,accrue=info,accrue_auth=info,accrue_accounting=info,accrue_events=info,accrue_chassis=info",
-        )
-    });
+/// `RUST_LOG` sets what is told, and `default` when it is not set. A second call
+/// changes nothing.
+pub fn init_logs(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let done = if std::io::stderr().is_terminal() {

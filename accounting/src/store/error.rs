@@ -61,7 +61,7 @@ impl From<sqlx::Error> for StoreError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The settings are wrong: no try will succeed.
-    #[error("{0}")]
+    #[error("the URL of the accounting database is not usable: {0}")]
     Settings(String),
     /// The server is out of reach or not ready.
     #[error(transparent)]

@@ -60,6 +60,28 @@ pub trait LedgerStore: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
+/// The adapters, by the scheme of the URL.
+enum Adapter {
+    Postgres,
+    Sqlite,
+}
+
+fn adapter(url: &str) -> Result<Adapter, OpenError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Adapter::Postgres),
+        Some("sqlite") => Ok(Adapter::Sqlite),
+        _ => Err(OpenError::Settings("it has to begin with postgres:// or sqlite:".to_owned())),
+    }
+}
+
+/// Whether some adapter takes `url`, as far as that can be told without opening it.
+///
+/// # Errors
+/// [`OpenError::Settings`].
+pub fn check_url(url: &str) -> Result<(), OpenError> {
+    adapter(url).map(drop)
+}
+
 /// Opens the store that `url` names, and brings its schema up to date if `migrate`.
 /// `lanes` is how many batches a server may work on at once; a SQLite file takes one.
 ///
@@ -71,13 +93,8 @@ pub async fn open(
     migrate: bool,
     clock: SharedClock,
 ) -> Result<Arc<dyn LedgerStore>, OpenError> {
-    match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => {
-            Ok(Arc::new(postgres::PostgresLedger::open(url, lanes, migrate, clock).await?))
-        }
-        Some("sqlite") => Ok(Arc::new(sqlite::SqliteLedger::open(url, migrate, clock).await?)),
-        _ => Err(OpenError::Settings(
-            "the accounting database's URL must begin with postgres:// or sqlite:".to_owned(),
-        )),
+    match adapter(url)? {
+        Adapter::Postgres => Ok(Arc::new(postgres::PostgresLedger::open(url, lanes, migrate, clock).await?)),
+        Adapter::Sqlite => Ok(Arc::new(sqlite::SqliteLedger::open(url, migrate, clock).await?)),
     }
 }

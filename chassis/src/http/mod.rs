@@ -1,11 +1,13 @@
 //! How our services speak HTTP: extractors, layers, the server.
 
+mod doorway;
 mod extract;
 mod layers;
 mod operations;
 mod serve;
 mod trace;
 
+pub use doorway::Doorway;
 pub use extract::{DEFAULT_BODY_LIMIT_BYTES, Json, Path, Query};
 pub use layers::{Manners, polite};
 pub use operations::{Collector, Operations};

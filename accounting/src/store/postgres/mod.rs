@@ -56,8 +56,7 @@ impl PostgresLedger {
     ) -> Result<Self, OpenError> {
         let options = PgConnectOptions::from_str(url).map_err(|_| {
             OpenError::Settings(
-                "the accounting database's URL is not of the form postgres://user:password@host:port/database"
-                    .to_owned(),
+                "it is not of the form postgres://user:password@host:port/database".to_owned(),
             )
         })?;
         if migrate {

@@ -34,9 +34,7 @@ pub(super) struct SqliteLedger {
 impl SqliteLedger {
     pub(super) async fn open(url: &str, migrate: bool, clock: SharedClock) -> Result<Self, OpenError> {
         let options = SqliteConnectOptions::from_str(url)
-            .map_err(|_| {
-                OpenError::Settings("the accounting database's URL is not of the form sqlite:PATH".to_owned())
-            })?
+            .map_err(|_| OpenError::Settings("it is not of the form sqlite:PATH".to_owned()))?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // Every commit reaches the disk before it is acknowledged.

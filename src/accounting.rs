@@ -1,0 +1,77 @@
+//! `accrue accounting`: the service that keeps credits.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use accrue_accounting::config::AccountingConfig;
+use accrue_accounting::{Parts, store};
+use accrue_chassis::clock::SystemClock;
+use accrue_chassis::health::Link;
+use accrue_chassis::http::Manners;
+use accrue_chassis::settings::Problems;
+use accrue_events::broker::Broker;
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+use crate::cli::AccountingCommand;
+use crate::host::{Host, OpenFailure};
+
+pub(crate) async fn run(command: AccountingCommand) -> anyhow::Result<ExitCode> {
+    let mut problems = Problems::new();
+    let config = command.accounting.check(&mut problems);
+    let broker = command.broker.open(None, &mut problems);
+    if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
+        problems.add(
+            "ACCOUNTING_DATABASE_URL (or ACCOUNTING_DATABASE_URL_FILE) is not set: where are credits kept?",
+        );
+    }
+    problems.finish()?;
+    let (config, broker) = config.zip(broker).context("the settings were not read")?;
+    let host = Host::new()?;
+    host.stop_on_signal();
+    start(&host, &config, &broker, !command.no_migrate).await?;
+    Ok(host.run_until_stopped().await)
+}
+
+/// Serves accounting in this process, its consumer too. Nothing if the process is
+/// told to stop before the store is open.
+pub(crate) async fn start(
+    host: &Host,
+    config: &AccountingConfig,
+    broker: &Broker,
+    migrate: bool,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let database = Link::default();
+    let manners = Manners {
+        service: "accounting",
+        deadline: config.request_deadline,
+        max_in_flight: config.max_in_flight,
+    };
+    let (address, doorway) = host.listen(manners, config.listen, database.clone()).await?;
+    let url = config.database_url.as_ref().context("accounting has no database")?;
+    let clock = Arc::new(SystemClock);
+    let open = async || {
+        let opened =
+            store::open(url.expose_secret(), config.lanes, migrate, Arc::<SystemClock>::clone(&clock));
+        opened.await.map_err(|error| match error {
+            store::OpenError::Settings(_) | store::OpenError::Migrate(_) => OpenFailure::Final(
+                anyhow::Error::new(error).context("the accounting database cannot be used"),
+            ),
+            store::OpenError::Store(error) => OpenFailure::Passing(error.into()),
+        })
+    };
+    let Some(store) = host.open_store("accounting", &database, open).await? else { return Ok(None) };
+    let parts = Parts {
+        store,
+        subscriber: broker.subscriber(),
+        clock,
+        lifecycle: host.lifecycle.clone(),
+        metrics: host.metrics.clone(),
+    };
+    let service = accrue_accounting::assemble(config, parts);
+    doorway.open(service.router);
+    host.lifecycle.spawn_worker(service.consumer.run(host.lifecycle.worker_token()));
+    tracing::info!(service = "accounting", "ready");
+    Ok(Some(address))
+}

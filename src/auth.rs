@@ -1,0 +1,74 @@
+//! `accrue auth`: the service that keeps users.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use accrue_auth::config::AuthConfig;
+use accrue_auth::{Parts, store};
+use accrue_chassis::clock::SystemClock;
+use accrue_chassis::health::Link;
+use accrue_chassis::http::Manners;
+use accrue_chassis::settings::Problems;
+use accrue_events::broker::Broker;
+use accrue_events::relay::Relay;
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+use crate::cli::AuthCommand;
+use crate::host::{Host, OpenFailure};
+
+pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
+    let mut problems = Problems::new();
+    let config = command.auth.check(&mut problems);
+    let broker = command.broker.open(None, &mut problems);
+    if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
+        problems.add("AUTH_DATABASE_URL (or AUTH_DATABASE_URL_FILE) is not set: where are users kept?");
+    }
+    problems.finish()?;
+    let (config, broker) = config.zip(broker).context("the settings were not read")?;
+    let host = Host::new()?;
+    host.stop_on_signal();
+    if let Some((_, relay)) = start(&host, &config, &broker, !command.no_migrate).await? {
+        host.lifecycle.spawn_worker(relay.run(host.lifecycle.worker_token()));
+    }
+    Ok(host.run_until_stopped().await)
+}
+
+/// Serves auth in this process. The relay is left to the caller to run. Nothing if
+/// the process is told to stop before the store is open.
+pub(crate) async fn start(
+    host: &Host,
+    config: &AuthConfig,
+    broker: &Broker,
+    migrate: bool,
+) -> anyhow::Result<Option<(SocketAddr, Relay)>> {
+    let database = Link::default();
+    let manners =
+        Manners { service: "auth", deadline: config.request_deadline, max_in_flight: config.max_in_flight };
+    let (address, doorway) = host.listen(manners, config.listen, database.clone()).await?;
+    let url = config.database_url.as_ref().context("auth has no database")?;
+    let clock = Arc::new(SystemClock);
+    let open = async || {
+        store::open(url.expose_secret(), Arc::<SystemClock>::clone(&clock), migrate).await.map_err(|error| {
+            match error {
+                store::OpenError::Settings(_) => {
+                    OpenFailure::Final(anyhow::Error::new(error).context("AUTH_DATABASE_URL cannot be used"))
+                }
+                other => OpenFailure::Passing(other.into()),
+            }
+        })
+    };
+    let Some(store) = host.open_store("auth", &database, open).await? else { return Ok(None) };
+    let parts = Parts {
+        store,
+        publisher: broker.publisher(),
+        clock,
+        lifecycle: host.lifecycle.clone(),
+        metrics: host.metrics.clone(),
+    };
+    let service = accrue_auth::assemble(config, parts);
+    doorway.open(service.router);
+    tracing::info!(service = "auth", "ready");
+    Ok(Some((address, service.relay)))
+}

@@ -1,0 +1,47 @@
+//! The broker's settings, and the broker that they name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use accrue_chassis::clock::SystemClock;
+use accrue_chassis::settings::Problems;
+use accrue_events::broker::{Broker, Topology, open};
+use clap::Args;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Broker")]
+#[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of the services")]
+pub(crate) struct BrokerArgs {
+    /// Where events go: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, `amqps://…` or `sqlite:PATH`
+    #[arg(long, env = "BROKER_URL", hide_env_values = true, value_name = "URL")]
+    broker_url: Option<String>,
+    /// A file that holds that URL
+    #[arg(long, env = "BROKER_URL_FILE", value_name = "PATH")]
+    broker_url_file: Option<PathBuf>,
+    /// What the names of our exchanges and queues begin with
+    #[arg(long, env = "BROKER_PREFIX", default_value = "accrue", value_name = "PREFIX")]
+    broker_prefix: String,
+}
+
+impl BrokerArgs {
+    /// The broker that the settings name, or else the one at `fallback_url`. Nothing
+    /// is connected yet.
+    pub(crate) fn open(self, fallback_url: Option<String>, problems: &mut Problems) -> Option<Broker> {
+        let given = self.broker_url.is_some() || self.broker_url_file.is_some();
+        let url = problems.secret("BROKER_URL", self.broker_url, self.broker_url_file);
+        let topology = Topology::new(self.broker_prefix).map_err(|error| format!("BROKER_PREFIX: {error}"));
+        // With the default in its place a wrong URL is told as well.
+        let topology = problems.take(topology).unwrap_or_default();
+        let url = if given {
+            url?
+        } else if let Some(url) = fallback_url {
+            url
+        } else {
+            problems.add("BROKER_URL (or BROKER_URL_FILE) is not set: where is the broker?");
+            return None;
+        };
+        let broker =
+            open(&url, topology, Arc::new(SystemClock)).map_err(|error| format!("BROKER_URL: {error}"));
+        problems.take(broker)
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: what can be run, and with which settings.
+
+use std::path::PathBuf;
+
+use accrue_accounting::config::AccountingArgs;
+use accrue_auth::config::AuthArgs;
+use clap::{Args, Parser, Subcommand};
+
+use crate::broker::BrokerArgs;
+
+/// Sign-up and prepaid credits as two services that never lose or double a credit.
+///
+/// Without a command both services run in this process, on SQLite files and an
+/// embedded broker, and need nothing else. Each setting can be a flag or an
+/// environment variable. Logs go to standard error; `RUST_LOG` sets what is told.
+#[derive(Debug, Parser)]
+#[command(name = "accrue", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) all_in_one: AllInOneArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service that keeps users
+    Auth(AuthCommand),
+    /// Run the service that keeps credits
+    Accounting(AccountingCommand),
+    /// Show the whole story end to end; exit with 0 only if every step of it held
+    Demo(DemoArgs),
+    /// Bring the schema of the databases named up to date, and exit
+    Migrate(MigrateArgs),
+    /// Ask a service whether it is ready: exit with 0 if it is, 1 if not
+    Health(HealthArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AllInOneArgs {
+    /// Where the SQLite files are kept that are not named by a URL.
+    #[arg(long, env = "ACCRUE_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
+    #[command(flatten)]
+    pub(crate) accounting: AccountingArgs,
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuthCommand {
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// Leave the database's schema as it is.
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountingCommand {
+    #[command(flatten)]
+    pub(crate) accounting: AccountingArgs,
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// Leave the database's schema as it is.
+    #[arg(long)]
+    pub(crate) no_migrate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the files here, and leave them; without it they go to a temporary directory.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["auth_url", "accounting_url"])]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Show it on a running auth, such as <http://127.0.0.1:8001>.
+    #[arg(long, value_name = "URL", requires = "accounting_url")]
+    pub(crate) auth_url: Option<url::Url>,
+    /// Show it on a running accounting, such as <http://127.0.0.1:8002>.
+    #[arg(long, value_name = "URL", requires = "auth_url")]
+    pub(crate) accounting_url: Option<url::Url>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) auth: AuthArgs,
+    #[command(flatten)]
+    pub(crate) accounting: AccountingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// The address to ask.
+    #[arg(long, default_value = "http://127.0.0.1:8001/healthz/ready", value_name = "URL")]
+    pub(crate) url: url::Url,
+}

@@ -1,0 +1,48 @@
+//! The directory of the all-in-one's files: one process at a time.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+/// A directory that this process has for itself until the value is dropped, however
+/// the process ends.
+pub(crate) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if need be, and locks it.
+    pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
+        let path = path.canonicalize().with_context(|| format!("{} cannot be found", path.display()))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .with_context(|| format!("the data directory {} cannot be written", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "the data directory {} is in use by another accrue; stop it, or name another with --data-dir",
+                path.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("the data directory {} cannot be locked", path.display()))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The URL of a SQLite file in it.
+    pub(crate) fn sqlite_url(&self, name: &str) -> String {
+        format!("sqlite:{}", self.path.join(name).display())
+    }
+}

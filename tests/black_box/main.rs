@@ -1,0 +1,50 @@
+//! Black-box tests: real processes, spoken to over HTTP, in every shape they run in.
+
+mod bad_input;
+mod command_line;
+mod outages;
+mod poison;
+mod process;
+mod restarts;
+mod story;
+mod system;
+
+/// Runs each of the functions named over both shapes: everything in one process, and
+/// two services on three servers.
+macro_rules! in_both_shapes {
+    ($($function:path as $name:ident),+ $(,)?) => {
+        mod all_in_one {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    $function(crate::system::Shape::all_in_one()).await;
+                }
+            )+
+        }
+
+        mod two_services {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    if let Some(shape) = crate::system::Shape::two_services().await {
+                        $function(shape).await;
+                    }
+                }
+            )+
+        }
+    };
+}
+
+in_both_shapes! {
+    crate::story::registration_becomes_an_account as registration_becomes_an_account,
+    crate::story::credits_come_before_the_user as credits_come_before_the_user,
+    crate::story::a_request_sent_again_changes_nothing as a_request_sent_again_changes_nothing,
+    crate::story::welcome_credits_come_once as welcome_credits_come_once,
+    crate::story::lists_come_page_by_page as lists_come_page_by_page,
+    crate::story::the_demo_holds as the_demo_holds,
+    crate::story::metrics_tell_what_happened as metrics_tell_what_happened,
+    crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
+    crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
+    crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,
+    crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,
+}

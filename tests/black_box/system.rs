@@ -1,0 +1,276 @@
+//! Both services, in one shape or the other, and what a test asks of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use accrue_chassis::clock::SystemClock;
+use accrue_events::broker::{Broker, Depth, Topology, open};
+use accrue_testkit::{TestMongo, TestPostgres, TestRabbit, eventually, within};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::process::Process;
+
+/// A shape, with databases and a broker of the test's own.
+pub(crate) enum Shape {
+    AllInOne(TempDir),
+    TwoServices(Box<(TestMongo, TestPostgres, TestRabbit)>),
+}
+
+impl Shape {
+    pub(crate) fn all_in_one() -> Self {
+        Self::AllInOne(accrue_testkit::data_dir())
+    }
+
+    /// Nothing where one of the three servers is not there.
+    pub(crate) async fn two_services() -> Option<Self> {
+        let mongodb = accrue_testkit::mongodb().await?;
+        let postgres = accrue_testkit::postgres().await?;
+        let rabbitmq = accrue_testkit::rabbitmq().await?;
+        Some(Self::TwoServices(Box::new((mongodb, postgres, rabbitmq))))
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let listen = "127.0.0.1:0".to_owned();
+        let mut environment =
+            vec![("AUTH_LISTEN".to_owned(), listen.clone()), ("ACCOUNTING_LISTEN".to_owned(), listen)];
+        let mut set = |name: &str, value: &str| environment.push((name.to_owned(), value.to_owned()));
+        match self {
+            Self::AllInOne(dir) => set("ACCRUE_DATA_DIR", dir.path().to_str().expect("text")),
+            Self::TwoServices(servers) => {
+                let (mongodb, postgres, rabbitmq) = &**servers;
+                set("AUTH_DATABASE_URL", mongodb.url());
+                set("ACCOUNTING_DATABASE_URL", postgres.url());
+                set("BROKER_URL", rabbitmq.url());
+                set("BROKER_PREFIX", rabbitmq.prefix());
+            }
+        }
+        environment
+    }
+
+    /// What is run, and which services each process serves.
+    fn commands(&self) -> Vec<&'static [&'static str]> {
+        match self {
+            Self::AllInOne(_) => vec![&[]],
+            Self::TwoServices(_) => vec![&["auth"], &["accounting"]],
+        }
+    }
+
+    fn broker(&self) -> Broker {
+        let (url, topology) = match self {
+            Self::AllInOne(dir) => {
+                (format!("sqlite:{}/broker.db", dir.path().display()), Topology::default())
+            }
+            Self::TwoServices(servers) => {
+                (servers.2.url().to_owned(), Topology::new(servers.2.prefix()).expect("a prefix"))
+            }
+        };
+        open(&url, topology, Arc::new(SystemClock)).expect("a broker")
+    }
+}
+
+/// Both services, running.
+pub(crate) struct System {
+    pub(crate) auth: Url,
+    pub(crate) accounting: Url,
+    pub(crate) processes: Vec<Process>,
+    shape: Shape,
+    environment: Vec<(String, String)>,
+    client: Client,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) body: Value,
+}
+
+impl System {
+    pub(crate) async fn start(shape: Shape) -> Self {
+        Self::start_with(shape, &[]).await
+    }
+
+    /// Starts with settings besides those of the shape.
+    pub(crate) async fn start_with(shape: Shape, settings: &[(&str, &str)]) -> Self {
+        let mut environment = shape.environment();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut system = Self::start_unready(shape, environment).await;
+        system.ready().await;
+        system
+    }
+
+    async fn start_unready(shape: Shape, environment: Vec<(String, String)>) -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let anywhere = Url::parse("http://127.0.0.1").expect("a URL");
+        let (auth, accounting) = (anywhere.clone(), anywhere);
+        let mut system = Self { auth, accounting, processes: Vec::new(), shape, environment, client };
+        system.spawn().await;
+        system
+    }
+
+    async fn spawn(&mut self) {
+        let commands = self.shape.commands();
+        self.processes = commands.iter().map(|args| Process::start(args, &self.environment)).collect();
+        let [first, last] = [&self.processes[0], &self.processes[self.processes.len() - 1]];
+        self.auth = first.url_of("auth").await;
+        self.accounting = last.url_of("accounting").await;
+    }
+
+    /// Ends every process as by kill -9 and starts them again, on new ports.
+    pub(crate) async fn kill_and_restart(&mut self) {
+        for process in &mut self.processes {
+            process.kill();
+        }
+        self.spawn().await;
+        self.ready().await;
+    }
+
+    /// Waits until both serve.
+    pub(crate) async fn ready(&mut self) {
+        for url in [self.auth.clone(), self.accounting.clone()] {
+            eventually("the services are ready", async || {
+                self.get(&url, "/healthz/ready").await.is_ok_and(|reply| reply.body["status"] == "ready")
+            })
+            .await;
+        }
+    }
+
+    /// What processes print must name nobody and give nothing away.
+    pub(crate) fn check_logs(&self) {
+        for process in &self.processes {
+            for secret in ["@example.com", "correct horse", "argon2id", "guest:guest"] {
+                let logs = process.logs();
+                let told = logs.lines().find(|line| line.contains(secret) && !line.starts_with("curl"));
+                assert_eq!(told, None, "a log line gives \"{secret}\" away");
+            }
+        }
+    }
+
+    /// Ends the test: nothing waits anywhere but the dead letters expected, no log
+    /// gave anybody away, and every process ends with 0 when told to.
+    pub(crate) async fn finish(mut self, dead_letters: u64) {
+        eventually("the outbox drains", async || self.metric(&self.auth, "outbox_depth").await == Some(0.0))
+            .await;
+        let broker = self.shape.broker();
+        let expected = Depth { queue: 0, retry: 0, dead_letters };
+        let mut depth = Depth::default();
+        let settled = async || {
+            depth = broker.depth().await.expect("the broker can be asked");
+            depth == expected
+        };
+        within(Duration::from_secs(45), &format!("the queues hold {expected:?}"), settled).await;
+        self.check_logs();
+        for process in &mut self.processes {
+            process.signal("TERM");
+        }
+        for process in &mut self.processes {
+            let exit = process.exit().await;
+            assert_eq!(exit.code(), Some(0), "{}", process.logs());
+        }
+    }
+
+    /// The broker, as an operator or another producer reaches it.
+    pub(crate) fn broker(&self) -> Broker {
+        self.shape.broker()
+    }
+
+    pub(crate) fn request(&self, method: Method, base: &Url, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", base.as_str().trim_end_matches('/')))
+    }
+
+    pub(crate) async fn get(&self, base: &Url, path: &str) -> Result<Reply, reqwest::Error> {
+        send(self.request(Method::GET, base, path)).await
+    }
+
+    /// `POST /v1/users` for `name`.
+    pub(crate) async fn try_register(&self, name: &str, key: Option<&str>) -> Result<Reply, reqwest::Error> {
+        let body = json!({
+            "email": format!("{name}@example.com"),
+            "password": format!("correct horse {name}"),
+            "display_name": name,
+        });
+        let mut request = self.request(Method::POST, &self.auth, "/v1/users").json(&body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        send(request).await
+    }
+
+    /// Registers `name` and gives the user id.
+    pub(crate) async fn register(&self, name: &str) -> String {
+        let reply = self.try_register(name, None).await.expect("an answer");
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        reply.body["user_id"].as_str().expect("a user id").to_owned()
+    }
+
+    /// `POST /v1/accounts/{user_id}/allocations`
+    pub(crate) async fn allocate(
+        &self,
+        user_id: &str,
+        credits: i64,
+        key: &str,
+    ) -> Result<Reply, reqwest::Error> {
+        let path = format!("/v1/accounts/{user_id}/allocations");
+        let request = self.request(Method::POST, &self.accounting, &path);
+        send(request.header("Idempotency-Key", key).json(&json!({"credits": credits, "reason": "test"})))
+            .await
+    }
+
+    pub(crate) async fn account(&self, user_id: &str) -> Reply {
+        self.get(&self.accounting, &format!("/v1/accounts/{user_id}")).await.expect("an answer")
+    }
+
+    /// The account once its user's event has arrived.
+    pub(crate) async fn active_account(&self, user_id: &str) -> Value {
+        eventually(&format!("the account of {user_id} is active"), async || {
+            let reply = self.account(user_id).await;
+            (reply.body["status"] == "active").then_some(reply.body)
+        })
+        .await
+    }
+
+    /// Every item of a collection of accounting, through all of its pages.
+    pub(crate) async fn all(&self, path: &str, limit: u32) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        let joint = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = self.get(&self.accounting, &format!("{path}{joint}limit={limit}{cursor}")).await;
+            let page = page.expect("an answer");
+            assert_eq!(page.status, 200, "{}", page.body);
+            let data = page.body["data"].as_array().expect("a list");
+            assert!(data.len() <= limit as usize, "a page of {} items", data.len());
+            items.extend(data.iter().cloned());
+            match page.body["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// The value of a metric without labels, or the sum over all labels.
+    pub(crate) async fn metric(&self, base: &Url, name: &str) -> Option<f64> {
+        let text = self.get(base, "/metrics").await.ok()?.bytes;
+        let text = String::from_utf8(text).expect("text");
+        let values = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
+        });
+        values
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .reduce(|sum, value| sum + value)
+    }
+}
+
+pub(crate) async fn send(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await?.to_vec();
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
+    Ok(Reply { status, headers, bytes, body })
+}
