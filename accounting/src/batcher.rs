@@ -7,7 +7,7 @@ use std::error::Error;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::lifecycle::Lifecycle;
@@ -21,9 +21,11 @@ use crate::store::{LedgerStore, Posted, StoreError};
 const MAX_BATCH: usize = 256;
 /// Commands that wait in one lane at most; past it requests are refused.
 const LANE_QUEUE: usize = 1_024;
-/// Tries of a batch that met a fault which may pass. Each command carries what makes
-/// posting it again harmless, so this is safe even when the fault hid a commit.
-const TRIES: u32 = 3;
+/// For how long a batch that meets a fault which may pass is posted again. Each
+/// command carries what makes that harmless, even when the fault hid a commit.
+/// Long enough to get past every connection that a restarted server has broken,
+/// short enough to answer before a request's deadline.
+const RETRY_WINDOW: Duration = Duration::from_secs(2);
 
 /// Where commands are handed in. Clones share the lanes.
 #[derive(Clone)]
@@ -166,15 +168,14 @@ impl Lane {
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
         metrics::histogram!("ledger_batch_size").record(commands.len() as f64);
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(500));
-        let mut tries = 1;
+        let begun = Instant::now();
         loop {
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             let posted = self.store.post(commands, self.welcome).await;
             metrics::histogram!("ledger_batch_duration_seconds").record(start.elapsed().as_secs_f64());
             match posted {
-                Err(error) if error.is_passing() && tries < TRIES => {
-                    tracing::warn!(cause = &error as &dyn Error, tries, "a batch failed and is posted again");
-                    tries += 1;
+                Err(error) if error.is_passing() && begun.elapsed() < RETRY_WINDOW => {
+                    tracing::warn!(cause = &error as &dyn Error, "a batch failed and is posted again");
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
                 posted => return posted,

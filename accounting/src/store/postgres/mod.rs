@@ -71,16 +71,18 @@ impl PostgresLedger {
             connection.close().await?;
         }
         let options = options.options(SESSION);
-        let pool = |size: usize, test: bool| {
-            PgPoolOptions::new()
-                .max_connections(u32::try_from(size).unwrap_or(u32::MAX))
-                .acquire_timeout(ACQUIRE_LIMIT)
-                .test_before_acquire(test)
-                .connect_lazy_with(options.clone())
-        };
-        let lanes = lanes.max(1);
-        // A test costs a round trip a batch; a batch that fails is posted again anyway.
-        let store = Self { writers: pool(lanes, false), readers: pool(READERS as usize, true), lanes, clock };
+        let pool = PgPoolOptions::new().acquire_timeout(ACQUIRE_LIMIT);
+        // Testing a connection costs a round trip a batch; a batch that fails is
+        // posted again anyway.
+        let writers = pool
+            .clone()
+            .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX))
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        // A filter that is not given must not keep the plan from the index of another.
+        let options = options.options([("plan_cache_mode", "force_custom_plan")]);
+        let readers = pool.max_connections(READERS).connect_lazy_with(options);
+        let store = Self { writers, readers, lanes, clock };
         store.ping().await?;
         Ok(store)
     }
