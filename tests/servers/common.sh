@@ -81,7 +81,13 @@ choose_how() {
     echo "$how" >"$dir/how"
 }
 
-is_running() { [ -f "$dir/pid" ] && is_alive "$(<"$dir/pid")"; }
+is_running() {
+    if [ -f "$dir/container" ]; then
+        [ "$(docker inspect --format '{{.State.Running}}' "$(<"$dir/container")" 2>/dev/null)" = true ]
+    else
+        [ -f "$dir/pid" ] && is_alive "$(<"$dir/pid")"
+    fi
+}
 
 # Another process may take a port between our look and the server's start.
 start_afresh() {
@@ -158,7 +164,7 @@ start_image() {
         echo "$id" >"$dir/container"
         echo "in Docker, image $image" >"$dir/origin"
     fi
-    wait_until 90 image_answers "$id"
+    wait_for image_answers "$id"
 }
 
 # ---- programs
@@ -204,10 +210,8 @@ launch() {
     [ "$interrupted" = no ] || exit 143
 }
 
-# Polls until the command is true or the launched server has died.
-wait_for_program() {
-    wait_until 90 answers_or_died "$@" && is_running
-}
+# Polls until the command is true or the server has died.
+wait_for() { wait_until 90 answers_or_died "$@" && is_running; }
 
 answers_or_died() { "$@" || ! is_running; }
 

@@ -68,7 +68,7 @@ start_program() {
         HOME=$dir/home launch "$dir/pid" "$program" -c 'import secantus.cli; secantus.cli.main()' \
             --host 127.0.0.1 --port "$port" --storage-path "$dir/data" --sync-on-commit --standalone
     fi
-    wait_for_program is_open "$port"
+    wait_for is_open "$port"
 }
 
 discard_program() { :; }

@@ -56,7 +56,7 @@ start_program() {
     # No socket file: its path would be too long in many a directory.
     launch "$dir/pid" "${run[@]}" "$program/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 \
         -c unix_socket_directories= -c max_connections="$MAX_CONNECTIONS"
-    wait_for_program grep -qs '^ready' "$lock_file"
+    wait_for grep -qs '^ready' "$lock_file"
 }
 
 # One that was killed leaves a segment of shared memory, whose number it has noted.
@@ -68,6 +68,6 @@ discard_program() {
 
 image_options() { printf '%s\n' -e POSTGRES_HOST_AUTH_METHOD=trust; }
 image_arguments() { printf '%s\n' -c "max_connections=$MAX_CONNECTIONS"; }
-image_answers() { docker exec "$1" pg_isready -q -h 127.0.0.1 -U postgres; }
+image_answers() { docker exec "$1" pg_isready -q -h 127.0.0.1 -U postgres 2>/dev/null; }
 
 main "$@"

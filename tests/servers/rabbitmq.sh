@@ -51,7 +51,7 @@ start_program() {
         RABBITMQ_ENABLED_PLUGINS_FILE="$dir/plugins" \
         RUNNING_UNDER_SYSTEMD=yes \
         "$program"
-    wait_for_program speaks_amqp
+    wait_for speaks_amqp
 }
 
 discard_program() { :; }
