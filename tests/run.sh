@@ -175,7 +175,6 @@ report() {
     skipped=$(cut -f 1,2 "$ACCRUE_TEST_SKIPS" | sort -u | wc -l)
     passed=$(($(count passed) - skipped))
     failed=$(($(count failed) + failures))
-    skipped=$((skipped + $(count ignored)))
     if [ "$1" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
     echo
     cat "$work/summary"
