@@ -1,4 +1,11 @@
-//! Users: who they are and how their passwords are kept.
+//! Users: who they are, how their passwords are kept, and the events that tell of them.
 
+pub mod config;
 pub mod domain;
+mod http;
 pub mod passwords;
+mod service;
+pub mod store;
+
+pub use config::{AuthArgs, AuthConfig};
+pub use service::{Parts, Service, assemble};

@@ -1,9 +1,11 @@
 //! Password hashes: argon2id on blocking threads, as many as cores, behind a bounded queue.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::domain::Password;
@@ -44,10 +46,10 @@ impl PasswordHashing {
     ///
     /// # Errors
     /// [`HashingError`].
-    pub async fn hash(&self, password: Password) -> Result<String, HashingError> {
+    pub async fn hash(&self, password: Password) -> Result<SecretString, HashingError> {
         self.run(move || {
             let hash = argon2id()?.hash_password(password.expose().as_bytes()).map_err(failed)?;
-            Ok(hash.to_string())
+            Ok(hash.to_string().into())
         })
         .await
     }
@@ -56,9 +58,9 @@ impl PasswordHashing {
     ///
     /// # Errors
     /// [`HashingError`]; `Failed` when `phc` is no hash of ours.
-    pub async fn verify(&self, password: Password, phc: String) -> Result<bool, HashingError> {
+    pub async fn verify(&self, password: Password, phc: SecretString) -> Result<bool, HashingError> {
         self.run(move || {
-            let hash = PasswordHash::new(&phc).map_err(failed)?;
+            let hash = PasswordHash::new(phc.expose_secret()).map_err(failed)?;
             Ok(argon2id()?.verify_password(password.expose().as_bytes(), &hash).is_ok())
         })
         .await
@@ -75,7 +77,10 @@ impl PasswordHashing {
         tokio::task::spawn_blocking(move || {
             // Held until the work is over: a caller that leaves does not free the core.
             let _held = (admission, place);
-            work()
+            let start = Instant::now();
+            let done = work();
+            metrics::histogram!("password_hash_duration_seconds").record(start.elapsed().as_secs_f64());
+            done
         })
         .await
         .map_err(failed)?
@@ -103,11 +108,13 @@ mod tests {
     async fn verifies_only_the_password_it_hashed() {
         let hashing = PasswordHashing::new(8);
         let hash = hashing.hash(password("correct horse")).await.expect("a hash");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert_ne!(hash, hashing.hash(password("correct horse")).await.expect("another salt"));
+        let phc = hash.expose_secret();
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+        let another = hashing.hash(password("correct horse")).await.expect("another salt");
+        assert_ne!(phc, another.expose_secret());
         assert!(hashing.verify(password("correct horse"), hash.clone()).await.expect("compared"));
         assert!(!hashing.verify(password("wrong horse"), hash).await.expect("compared"));
-        assert!(hashing.verify(password("correct horse"), "no hash".to_owned()).await.is_err());
+        assert!(hashing.verify(password("correct horse"), String::from("no hash").into()).await.is_err());
     }
 
     #[tokio::test]
