@@ -81,3 +81,6 @@ async fn options(url: &str) -> Result<ClientOptions, OpenError> {
     options.app_name.get_or_insert_with(|| "accrue-auth".to_owned());
     Ok(options)
 }
+
+#[cfg(test)]
+mod tests;

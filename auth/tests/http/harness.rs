@@ -1,0 +1,170 @@
+//! Auth in this process, over a SQLite file of its own, asked as a client would.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use accrue_auth::store::{self, AuthStore};
+use accrue_auth::{AuthConfig, Parts, Service, assemble};
+use accrue_chassis::clock::SystemClock;
+use accrue_chassis::lifecycle::Lifecycle;
+use accrue_chassis::telemetry;
+use accrue_events::broker::{BrokerError, Message, Publication, Publisher};
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// One auth.
+pub(crate) struct Auth {
+    pub(crate) router: Router,
+    pub(crate) store: Arc<dyn AuthStore>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) published: Published,
+    _files: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Auth {
+    pub(crate) async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub(crate) async fn with(config: AuthConfig) -> Self {
+        let files = accrue_testkit::data_dir();
+        let url = format!("sqlite:{}", files.path().join("auth.db").display());
+        let store = store::open(&url, Arc::new(SystemClock), true).await.expect("a store");
+        Self::over(store, &config, files)
+    }
+
+    pub(crate) fn over(store: Arc<dyn AuthStore>, config: &AuthConfig, files: tempfile::TempDir) -> Self {
+        let (published, lifecycle) = (Published::default(), Lifecycle::new());
+        let parts = Parts {
+            store: Arc::clone(&store),
+            publisher: Box::new(published.clone()),
+            clock: Arc::new(SystemClock),
+            lifecycle: lifecycle.clone(),
+            metrics: metrics(),
+        };
+        let Service { router, relay } = assemble(config, parts);
+        lifecycle.spawn_worker(relay.run(lifecycle.worker_token()));
+        Self { router, store, lifecycle, published, _files: files }
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn register(&self, body: &Value) -> Answer {
+        self.ask(registration(body.to_string(), &[])).await
+    }
+
+    pub(crate) async fn register_with_key(&self, key: &str, body: &Value) -> Answer {
+        self.ask(registration(body.to_string(), &[("idempotency-key", key)])).await
+    }
+
+    /// How many events were ever written: each user's first, published or not.
+    pub(crate) async fn events_written(&self) -> usize {
+        let waiting = self.store.backlog().await.expect("an answer").depth;
+        self.published.count() + usize::try_from(waiting).expect("few")
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).expect("JSON")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
+    /// Insists on a problem of this status and code, and gives its body.
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        let body = String::from_utf8_lossy(&self.bytes);
+        assert_eq!(self.status.as_u16(), status, "{body}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{body}");
+        let body = self.json();
+        assert_eq!(body["code"], code, "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert!(!body["detail"].as_str().expect("a detail").is_empty());
+        assert_eq!(self.header("retry-after").is_some(), status == 503);
+        body
+    }
+}
+
+/// The request `POST /v1/users`.
+pub(crate) fn registration(body: impl Into<Body>, headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = Request::post("/v1/users").header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).expect("a request")
+}
+
+pub(crate) fn config() -> AuthConfig {
+    AuthConfig::with_defaults(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// A process has one recorder of metrics.
+fn metrics() -> PrometheusHandle {
+    static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+    METRICS.get_or_init(|| telemetry::init_metrics().expect("the first recorder")).clone()
+}
+
+/// A broker that confirms everything; it can be sent away.
+#[derive(Clone, Default)]
+pub(crate) struct Published(Arc<Mutex<Broker>>);
+
+#[derive(Default)]
+struct Broker {
+    is_away: bool,
+    messages: Vec<Message>,
+}
+
+impl Published {
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().expect("no test panicked").messages.len()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.0.lock().expect("no test panicked").messages.clone()
+    }
+
+    pub(crate) fn send_away(&self) {
+        self.0.lock().expect("no test panicked").is_away = true;
+    }
+}
+
+#[async_trait]
+impl Publisher for Published {
+    async fn connect(&mut self) -> Result<(), BrokerError> {
+        if self.0.lock().expect("no test panicked").is_away {
+            return Err(BrokerError::Ended("sent away"));
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError> {
+        self.connect().await?;
+        self.0.lock().expect("no test panicked").messages.extend_from_slice(window);
+        Ok(vec![Publication::Confirmed; window.len()])
+    }
+}

@@ -1,0 +1,8 @@
+//! auth over HTTP: every answer it gives, and that a refused request writes nothing.
+
+mod faults;
+mod harness;
+mod idempotency;
+mod operations;
+mod refusals;
+mod registering;

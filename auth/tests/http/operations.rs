@@ -1,0 +1,55 @@
+//! What operators and orchestrators see.
+
+use serde_json::json;
+
+use crate::harness::Auth;
+
+#[tokio::test]
+async fn a_lost_broker_degrades_and_registering_goes_on() {
+    let auth = Auth::start().await;
+    accrue_testkit::eventually("ready", async || {
+        auth.get("/healthz/ready").await.json()["status"] == "ready"
+    })
+    .await;
+    auth.published.send_away();
+    let body = json!({"email": "ada@example.com", "password": "correct horse"});
+    assert_eq!(auth.register(&body).await.status, 201);
+    accrue_testkit::eventually("degraded", async || {
+        let ready = auth.get("/healthz/ready").await;
+        ready.status == 200 && ready.json()["status"] == "degraded"
+    })
+    .await;
+    assert_eq!(auth.store.backlog().await.expect("an answer").depth, 1);
+}
+
+#[tokio::test]
+async fn a_stopping_process_is_not_ready() {
+    let auth = Auth::start().await;
+    auth.lifecycle.stop();
+    let ready = auth.get("/healthz/ready").await;
+    assert_eq!((ready.status.as_u16(), ready.json()["status"].clone()), (503, json!("unavailable")));
+}
+
+#[tokio::test]
+async fn metrics_tell_of_registrations_hashes_and_the_outbox() {
+    let auth = Auth::start().await;
+    let body = json!({"email": "ada@example.com", "password": "correct horse"});
+    auth.register_with_key("k-1", &body).await;
+    auth.register_with_key("k-1", &body).await;
+    auth.register(&body).await;
+    auth.register(&json!({})).await;
+    let text = String::from_utf8(auth.get("/metrics").await.bytes).expect("text");
+    for line in [
+        "user_registrations_total{outcome=\"registered\"}",
+        "user_registrations_total{outcome=\"replayed\"}",
+        "user_registrations_total{outcome=\"email_taken\"}",
+        "user_registrations_total{outcome=\"invalid_request\"}",
+        "password_hash_duration_seconds_count",
+        "outbox_depth ",
+        "outbox_oldest_age_seconds ",
+        "http_request_duration_seconds_count{service=\"auth\",method=\"POST\",route=\"/v1/users\",status=\"201\"}",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    assert!(!text.contains("ada@"));
+}
