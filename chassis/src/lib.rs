@@ -8,3 +8,4 @@ pub mod lifecycle;
 pub mod problem;
 pub mod settings;
 pub mod telemetry;
+pub mod tokens;

@@ -15,6 +15,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     extra: Map<String, Value>,
     retry_after_s: Option<u32>,
+    challenge: Option<Box<str>>,
 }
 
 /// What is wrong with one field of the request.
@@ -45,6 +46,7 @@ impl Problem {
             errors: Vec::new(),
             extra: Map::new(),
             retry_after_s: None,
+            challenge: None,
         }
     }
 
@@ -79,6 +81,20 @@ impl Problem {
         problem
     }
 
+    /// 429 with `Retry-After`.
+    pub fn too_many(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail);
+        problem.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
+    /// Adds a `WWW-Authenticate` header, which a 401 must have.
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into().into_boxed_str());
+        self
+    }
+
     /// Adds a member of the caller's own, such as `available`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -111,6 +127,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -1,5 +1,7 @@
 //! How our services speak HTTP: extractors, layers, the server.
 
+mod access;
+mod documentation;
 mod doorway;
 mod extract;
 mod layers;
@@ -7,6 +9,10 @@ mod operations;
 mod serve;
 mod trace;
 
+pub use access::{
+    Access, AccessTable, OWNER_SCHEME, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table, guard,
+};
+pub use documentation::documentation;
 pub use doorway::Doorway;
 pub use extract::{DEFAULT_BODY_LIMIT_BYTES, Json, Path, Query};
 pub use layers::{Manners, polite};
