@@ -6,6 +6,7 @@ pub mod health;
 pub mod http;
 pub mod lifecycle;
 pub mod problem;
+pub mod problem_docs;
 pub mod settings;
 pub mod telemetry;
 pub mod tokens;
