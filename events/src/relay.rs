@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::health::Link;
+use accrue_chassis::telemetry::chain;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -152,8 +153,8 @@ impl Relay {
                     continue;
                 }
                 Err(error) => {
-                    let cause: &dyn std::error::Error = &error;
-                    tracing::warn!(cause, "events wait in the outbox; will try again");
+                    let error = chain(&error);
+                    tracing::warn!(error, "events wait in the outbox; will try again");
                     backoff.next_wait()
                 }
             };

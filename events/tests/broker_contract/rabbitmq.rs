@@ -169,6 +169,14 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let error = open_at(&url, "accrue").publisher().connect().await.expect_err("nobody answers");
     assert!(matches!(error, BrokerError::Timeout { .. }), "{error:?}");
     assert!(asked.elapsed() < Duration::from_secs(15));
+    let (mut socket, _) = mute.accept().await.expect("it came");
+    let mut asked_for = Vec::new();
+    let reading = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut asked_for);
+    tokio::time::timeout(Duration::from_secs(5), reading)
+        .await
+        .expect("a connection given up on is ended")
+        .ok();
+    assert_eq!(asked_for, b"AMQP\x00\x00\x09\x01");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
 

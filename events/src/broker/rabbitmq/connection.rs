@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use lapin::Connection;
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
 
 use super::super::{BrokerError, OpenError, Topology};
-use super::topology;
+use super::{socket, topology};
 
 /// How long one call to the broker may take.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(5);
-/// How long it may take to connect, handshake included: lapin's own limit ends
-/// with TCP, and a broker that is paused accepts TCP connections.
+/// How long it may take to connect, handshake included: lapin knows no limit, and a
+/// broker that is paused still accepts TCP connections.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a connection that is no longer needed may take to end in order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -40,16 +40,12 @@ impl Endpoint {
             return Err(OpenError::Amqp("a vhost's name has at most 255 bytes"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        uri.query.connection_timeout.get_or_insert(5_000);
         Ok(Self { uri, topology })
     }
 
     /// Connects. `purpose` is what an operator sees in RabbitMQ's list of connections.
     pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, BrokerError> {
-        let properties =
-            ConnectionProperties::default().with_connection_name(format!("accrue {purpose}").into());
-        let connecting = Connection::connect_uri(self.uri.clone(), properties);
-        within("a connection", CONNECT_LIMIT, connecting).await
+        within("a connection", CONNECT_LIMIT, socket::connect(self.uri.clone(), purpose)).await
     }
 
     /// Connects and declares the topology.

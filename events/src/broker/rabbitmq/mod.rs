@@ -5,6 +5,7 @@ mod connection;
 mod dead_letters;
 mod headers;
 mod publisher;
+mod socket;
 mod subscriber;
 mod topology;
 mod unsettled;
