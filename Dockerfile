@@ -17,5 +17,5 @@ ENV AUTH_LISTEN=0.0.0.0:8001 ACCOUNTING_LISTEN=0.0.0.0:8002 ACCRUE_DATA_DIR=/var
 VOLUME /var/lib/accrue
 EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["accrue", "health", "--url", "http://127.0.0.1:8001/healthz/ready"]
+    CMD ["accrue", "health"]
 ENTRYPOINT ["accrue"]

@@ -54,11 +54,9 @@ pub(crate) async fn start(
     let open = async || {
         let opened =
             store::open(url.expose_secret(), config.lanes, migrate, Arc::<SystemClock>::clone(&clock));
-        opened.await.map_err(|error| match error {
-            store::OpenError::Settings(_) | store::OpenError::Migrate(_) => OpenFailure::Final(
-                anyhow::Error::new(error).context("the accounting database cannot be used"),
-            ),
-            store::OpenError::Store(error) => OpenFailure::Passing(error.into()),
+        opened.await.map_err(|error| match error.may_pass() {
+            true => OpenFailure::Passing(error.into()),
+            false => OpenFailure::Final(error.into()),
         })
     };
     let Some(store) = host.open_store("accounting", &database, open).await? else { return Ok(None) };

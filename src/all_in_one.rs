@@ -40,8 +40,9 @@ impl Settings {
         let auth = args.auth.check(&mut problems);
         let accounting = args.accounting.check(&mut problems);
         let data_dir = problems.take(DataDir::lock(&args.data_dir).map_err(|error| format!("{error:#}")));
-        let broker_file = data_dir.as_ref().map(|dir| dir.sqlite_url("broker.db"));
-        let broker = args.broker.open(broker_file, &mut problems);
+        // Without a directory there is no place for its file either; one problem is told.
+        let broker = data_dir.as_ref().map(|dir| dir.sqlite_url("broker.db"));
+        let broker = broker.and_then(|file| args.broker.open(Some(file), &mut problems));
         problems.finish()?;
         let read = data_dir.zip(auth).zip(accounting.zip(broker));
         let ((data_dir, mut auth), (mut accounting, broker)) = read.context("the settings were not read")?;

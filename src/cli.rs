@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
-    /// Ask a service whether it is ready: exit with 0 if it is, 1 if not
+    /// Ask services whether they are ready: exit with 0 if they are, 1 if not
     Health(HealthArgs),
 }
 
@@ -76,10 +76,10 @@ pub(crate) struct DemoArgs {
     /// Keep the files here, and leave them; without it they go to a temporary directory.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["auth_url", "accounting_url"])]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Show it on a running auth, such as <http://127.0.0.1:8001>.
+    /// Show it on a running auth, such as `http://127.0.0.1:8001`
     #[arg(long, value_name = "URL", requires = "accounting_url")]
     pub(crate) auth_url: Option<url::Url>,
-    /// Show it on a running accounting, such as <http://127.0.0.1:8002>.
+    /// Show it on a running accounting, such as `http://127.0.0.1:8002`
     #[arg(long, value_name = "URL", requires = "auth_url")]
     pub(crate) accounting_url: Option<url::Url>,
 }
@@ -94,7 +94,8 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HealthArgs {
-    /// The address to ask.
-    #[arg(long, default_value = "http://127.0.0.1:8001/healthz/ready", value_name = "URL")]
-    pub(crate) url: url::Url,
+    /// The addresses to ask. Without any, both services on this machine are asked, and
+    /// one of them is enough, for images that run the one or the other
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Vec<url::Url>,
 }

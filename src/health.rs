@@ -9,11 +9,32 @@ use crate::cli::HealthArgs;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Where the services are unless told otherwise.
+const USUAL: [&str; 2] = ["http://127.0.0.1:8001/healthz/ready", "http://127.0.0.1:8002/healthz/ready"];
+
 pub(crate) async fn run(args: HealthArgs) -> anyhow::Result<ExitCode> {
     let client = reqwest::Client::builder().timeout(LIMIT).build().context("no HTTP client")?;
-    let response =
-        client.get(args.url.clone()).send().await.with_context(|| format!("{} does not answer", args.url))?;
-    let status = response.status();
+    let is_ready = if args.url.is_empty() {
+        let mut answers = Vec::new();
+        for url in USUAL {
+            answers.extend(ask(&client, url).await.ok());
+        }
+        anyhow::ensure!(!answers.is_empty(), "neither service answers on this machine");
+        answers.iter().all(|is_ready| *is_ready)
+    } else {
+        let mut is_ready = true;
+        for url in args.url {
+            is_ready &= ask(&client, url.as_str()).await?;
+        }
+        is_ready
+    };
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks one, and prints what it says.
+async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<bool> {
+    let response = client.get(url).send().await.with_context(|| format!("{url} does not answer"))?;
+    let is_ready = response.status().is_success();
     println!("{}", response.text().await.unwrap_or_default());
-    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(is_ready)
 }

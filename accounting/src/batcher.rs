@@ -3,7 +3,6 @@
 //! No timer: a command that finds its lane idle is posted at once, and a busy lane
 //! spreads its round trips and its fsync over everything that has come meanwhile.
 
-use std::error::Error;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::lifecycle::Lifecycle;
+use accrue_chassis::telemetry::chain;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +23,8 @@ const MAX_BATCH: usize = 256;
 const LANE_QUEUE: usize = 1_024;
 /// For how long a batch that meets a fault which may pass is posted again. Each
 /// command carries what makes that harmless, even when the fault hid a commit.
-/// Long enough to get past every connection that a restarted server has broken,
-/// short enough to answer before a request's deadline.
+/// Long enough to get past every connection that a restarted server has broken. A
+/// request whose batch takes longer is told by its deadline that the outcome is open.
 const RETRY_WINDOW: Duration = Duration::from_secs(2);
 
 /// Where commands are handed in. Clones share the lanes.
@@ -154,8 +154,11 @@ impl Lane {
                 }
                 Err(error) => {
                     let error = Arc::new(error);
-                    let cause = &*error as &dyn Error;
-                    tracing::error!(cause, commands = part.len(), "the ledger could not be written");
+                    tracing::error!(
+                        error = chain(&*error),
+                        commands = part.len(),
+                        "the ledger could not be written"
+                    );
                     for answer in &mut answers[part] {
                         tell(answer, Err(PostError::Store(Arc::clone(&error))));
                     }
@@ -175,7 +178,7 @@ impl Lane {
             metrics::histogram!("ledger_batch_duration_seconds").record(start.elapsed().as_secs_f64());
             match posted {
                 Err(error) if error.is_passing() && begun.elapsed() < RETRY_WINDOW => {
-                    tracing::warn!(cause = &error as &dyn Error, "a batch failed and is posted again");
+                    tracing::warn!(error = chain(&error), "a batch failed and is posted again");
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
                 posted => return posted,

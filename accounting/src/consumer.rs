@@ -1,17 +1,18 @@
 //! The consumer: user events from the queue into the ledger, acked after their commit.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::Link;
+use accrue_chassis::telemetry::chain;
 use accrue_events::broker::{BrokerError, Delivery, Settlement, Subscriber, Subscription};
 use accrue_events::user::{DecodeError, Decoded, UserEvent, UserEventKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::batcher::{Batcher, PostError};
 use crate::ledger::{Command, Receipt, UserChange};
@@ -53,7 +54,7 @@ impl Consumer {
                 Err(error) => error,
             };
             self.link.down(error.to_string());
-            tracing::warn!(cause = &error as &dyn Error, "consuming was interrupted; will subscribe again");
+            tracing::warn!(error = chain(&error), "consuming was interrupted; will subscribe again");
             if begun.elapsed() > Duration::from_secs(10) {
                 backoff.reset();
             }
@@ -137,7 +138,7 @@ async fn apply(
     stop: CancellationToken,
 ) -> Option<Settlement> {
     let (id, kind, occurred_at) = (event.id, event.kind, event.occurred_at);
-    let command = Command::apply_user(event.user);
+    let command = Command::apply_user(event.user, Uuid::now_v7());
     let mut backoff = Backoff::for_reconnect();
     loop {
         match batcher.post_in_turn(command.clone()).await {
@@ -156,7 +157,7 @@ async fn apply(
                 return Some(Settlement::Reject);
             }
             Err(PostError::Store(error)) if !error.is_passing() => {
-                tracing::error!(%error, event_id = %id, "an event could not be stored; it will be retried");
+                tracing::error!(error = chain(&*error), event_id = %id, "an event could not be stored; it will be retried");
                 count("refused");
                 return Some(Settlement::Retry);
             }

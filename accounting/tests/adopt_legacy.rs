@@ -151,7 +151,9 @@ async fn a_placeholder_is_made_active_by_its_event(store: &Arc<dyn LedgerStore>)
         registered_at: datetime!(2026-01-01 00:00 UTC),
     };
     let welcome = WelcomePolicy { credits: 1_000, needs_verified_email: false };
-    store.post(&[Command::apply_user(event)], welcome).await.expect("posted")[0].clone().expect("applied");
+    store.post(&[Command::apply_user(event, Uuid::now_v7())], welcome).await.expect("posted")[0]
+        .clone()
+        .expect("applied");
     let account = account(store, "65f0c0ffee0000000000abcd").await.account;
     assert_eq!((account.status, account.available), (AccountStatus::Active, 25));
     assert_eq!(account.email.as_deref(), Some("grace@example.com"));

@@ -49,9 +49,10 @@ pub(super) async fn tell(narrator: &mut Narrator, services: &Services, gate: Gat
         }
         Gate::NotOurs => say("waiting for UserRegistered to arrive, if it has not yet"),
     }
-    becomes_active(narrator, services, &user_id, &who.email).await?;
+    let balance = becomes_active(narrator, services, &user_id, &who.email).await?;
     keeps_its_allocation(narrator, services, &user_id, &allocation_id).await?;
-    repeats_change_nothing(narrator, services, &who, &user_id, (&registered, &allocated)).await
+    let first_replies = (&registered, &allocated);
+    repeats_change_nothing(narrator, services, &who, (&user_id, balance), first_replies).await
 }
 
 struct Newcomer {
@@ -80,7 +81,7 @@ fn available(body: &Value) -> anyhow::Result<i64> {
 fn allocated_at_once(narrator: &mut Narrator, allocated: &Answer, gate: &Gate<'_>) -> anyhow::Result<String> {
     let body = allocated.expect(StatusCode::CREATED)?;
     let (id, status) = (text(body, "/allocation/id")?, text(body, "/account_status")?);
-    ensure!(available(body)? == CREDITS, "the balance is not {CREDITS}: {body}");
+    ensure!(available(body)? >= CREDITS, "the {CREDITS} credits are not there: {body}");
     let met = match (gate, status.as_str()) {
         (_, "placeholder") => "before its event had arrived: they wait on a placeholder",
         (Gate::NotOurs, "active") => "after its event had arrived: the account is active already",
@@ -109,7 +110,7 @@ async fn becomes_active(
     services: &Services,
     user_id: &str,
     email: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<i64> {
     let waited = async {
         loop {
             let answer = services.account(user_id, &[]).await?;
@@ -125,11 +126,13 @@ async fn becomes_active(
         .with_context(|| format!("the account was not active after {} s", PATIENCE.as_secs()))??;
     ensure!(text(&body, "/email")? == email, "the account has another address");
     ensure!(text(&body, "/display_name")? == "Ada", "the account has another name: {body}");
-    ensure!(available(&body)? == CREDITS, "the balance is not {CREDITS}: {body}");
+    // Welcome credits, where the services give any, come on top.
+    let balance = available(&body)?;
+    ensure!(balance >= CREDITS, "the {CREDITS} credits are not there: {body}");
     narrator.held(&format!(
-        "the event arrived: the same account is active, with address and name, and its {CREDITS} credits"
+        "the event arrived: the same account is active, with address and name, and {balance} credits"
     ));
-    Ok(())
+    Ok(balance)
 }
 
 async fn keeps_its_allocation(
@@ -144,7 +147,8 @@ async fn keeps_its_allocation(
     let answer = services.account(user_id, &["entries"]).await?;
     let body = answer.expect(StatusCode::OK)?;
     let entries = body["data"].as_array().context("the entries are a list")?;
-    ensure!(entries.len() == 1 && entries[0]["balance_after"] == CREDITS, "the entries are {body}");
+    let ours: Vec<_> = entries.iter().filter(|entry| entry["allocation_id"] == *allocation_id).collect();
+    ensure!(ours.len() == 1 && ours[0]["credits"] == CREDITS, "the entries are {body}");
     narrator.held(&format!("allocation {allocation_id} has {CREDITS} credits left, booked in one entry"));
     Ok(())
 }
@@ -153,14 +157,14 @@ async fn repeats_change_nothing(
     narrator: &mut Narrator,
     services: &Services,
     who: &Newcomer,
-    user_id: &str,
+    (user_id, balance): (&str, i64),
     (registered, allocated): (&Answer, &Answer),
 ) -> anyhow::Result<()> {
     let again = services.allocate(user_id, CREDITS, &who.allocate_key).await?;
     again.expect(StatusCode::CREATED)?;
     ensure!(again.is_replay && again.bytes == allocated.bytes, "the second reply differs from the first");
     let account = services.account(user_id, &[]).await?;
-    ensure!(available(account.expect(StatusCode::OK)?)? == CREDITS, "the repetition was booked");
+    ensure!(available(account.expect(StatusCode::OK)?)? == balance, "the repetition was booked");
     narrator.held("the allocation was sent again with its key: the same reply, and nothing changed");
 
     let again = who.register(services).await?;

@@ -1,6 +1,7 @@
 //! accounting's errors as its callers see them.
 
-use accrue_chassis::problem::Problem;
+use accrue_chassis::problem::{FieldError, Problem};
+use accrue_chassis::telemetry::chain;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -58,8 +59,7 @@ impl IntoResponse for ApiError {
             ),
             Self::Post(PostError::Store(_)) => Problem::internal(),
             Self::Store(error) => {
-                let cause: &dyn std::error::Error = &error;
-                tracing::error!(cause, "the ledger could not be read");
+                tracing::error!(error = chain(&error), "the ledger could not be read");
                 if error.is_passing() {
                     let detail = "The ledger's database cannot be used right now; try again.";
                     Problem::unavailable("database_unavailable", detail, 1)
@@ -78,9 +78,12 @@ fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
         Rejection::CreditsOutOfRange => Problem::invalid(vec![super::allocations::credits_out_of_range()]),
         Rejection::BalanceLimit => conflict(
             "balance_limit",
-            "With these credits the balance would exceed 9007199254740991, the most that an account \
-             holds. Allocate fewer.",
+            "With these credits the balance would exceed 9007199254740991, the most that an account holds.",
         ),
+        Rejection::EndHasPassed => {
+            let detail = "The allocation's end has passed; give one that lies ahead, or none.";
+            Problem::invalid(vec![FieldError::new("/expires_at", "in_the_past", detail)])
+        }
         Rejection::AccountClosed => conflict(
             "account_closed",
             "The user was deleted: the account is closed and takes no new credits.",

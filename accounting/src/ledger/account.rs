@@ -91,7 +91,8 @@ pub struct Account {
     pub username: Option<String>,
     /// What to call the user.
     pub display_name: Option<String>,
-    /// Credits that can be spent, less what has run out since the last command.
+    /// Credits that can be spent. As the ledger keeps it, this still counts what has
+    /// run out since the last command; as a view shows it, it does not.
     pub available: i64,
     /// Credits that are held.
     pub reserved: i64,

@@ -51,6 +51,9 @@ pub(super) fn allocate(
     if !(1..CREDITS_LIMIT).contains(&order.credits) {
         return Err(Rejection::CreditsOutOfRange);
     }
+    if order.expires_at.is_some_and(|end| end <= now) {
+        return Err(Rejection::EndHasPassed);
+    }
     if state.account.status == AccountStatus::Closed {
         return Err(Rejection::AccountClosed);
     }

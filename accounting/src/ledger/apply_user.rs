@@ -1,4 +1,6 @@
-//! Taking over what auth says of a user: any order and any repetition ends in the same account.
+//! Taking over what auth says of a user: any order and any repetition ends in the same
+//! account. (One thing hangs on the order: a user who is deleted gets welcome credits
+//! only if a live event came before the deletion.)
 
 use accrue_events::user::{UserSnapshot, UserStatus};
 use time::OffsetDateTime;
@@ -20,6 +22,11 @@ pub(super) fn apply_user(
 ) -> UserChange {
     let account = &mut state.account;
     if account.status == AccountStatus::Closed {
+        // Only what is known of auth's versions moves on.
+        if account.user_version.is_none_or(|known| user.version > known) {
+            account.user_version = Some(user.version);
+            state.is_changed = true;
+        }
         return UserChange::Stale;
     }
     let is_tombstone = user.status == UserStatus::Deleted;

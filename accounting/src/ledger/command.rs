@@ -52,11 +52,11 @@ pub struct Allocate {
 }
 
 impl Command {
-    /// The command that an event of auth becomes.
+    /// The command that an event of auth becomes. `welcome_id` is a fresh UUID of version 7.
     #[must_use]
-    pub fn apply_user(user: UserSnapshot) -> Self {
+    pub fn apply_user(user: UserSnapshot, welcome_id: Uuid) -> Self {
         let user_id = user.user_id.clone();
-        let action = Action::ApplyUser { user: Box::new(user), welcome_id: Uuid::now_v7() };
+        let action = Action::ApplyUser { user: Box::new(user), welcome_id };
         Self { user_id, idempotency: None, action }
     }
 }
@@ -114,6 +114,9 @@ pub enum Rejection {
     /// The balance would not stay below 2^53.
     #[error("the balance would exceed 9007199254740991 credits")]
     BalanceLimit,
+    /// The allocation would have ended before it began.
+    #[error("the allocation's end has passed")]
+    EndHasPassed,
     /// The user was deleted.
     #[error("the account is closed and takes no new credits")]
     AccountClosed,

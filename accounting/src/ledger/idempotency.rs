@@ -4,7 +4,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::command::{Rejection, Reply};
 
-/// For how long a reply is kept. The key itself, and what it made, are kept for ever.
+/// For how long a reply is given again. The key itself, and what it made, stay known
+/// for ever.
 pub const REPLY_KEPT_DAYS: i64 = 30;
 
 /// The key that came with a request. It counts within one account and one client.

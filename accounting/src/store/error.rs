@@ -41,8 +41,16 @@ impl From<sqlx::Error> for StoreError {
                 _ if fault.code().is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
                     Self::Refused(error)
                 }
-                // Locks, timeouts, restarts, full disks, a schema that is not there
-                // yet: all of them pass once an operator or time has acted.
+                // Class 42 and SQLite's general error: the schema is not the one that this
+                // release was written for.
+                _ if fault
+                    .code()
+                    .is_some_and(|code| (code.len() == 5 && code.starts_with("42")) || code == "1") =>
+                {
+                    Self::Corrupt(format!("a statement does not fit its schema: {}", fault.message()))
+                }
+                // Locks, timeouts, restarts, full disks: all of them pass once an
+                // operator or time has acted.
                 _ => Self::Unavailable(error),
             },
             Error::ColumnDecode { .. }
@@ -66,9 +74,27 @@ pub enum OpenError {
     /// The server is out of reach or not ready.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The schema is not there, and migrating was not asked for.
+    #[error(
+        "the accounting database lacks migration {0}: run `accrue migrate`, or start without --no-migrate"
+    )]
+    NotMigrated(i64),
     /// The schema could not be brought up to date.
     #[error("the accounting database's schema could not be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+impl OpenError {
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_passing(),
+            // Somebody else may be about to migrate.
+            Self::NotMigrated(_) => true,
+            Self::Settings(_) | Self::Migrate(_) => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for OpenError {
@@ -80,7 +106,8 @@ impl From<sqlx::Error> for OpenError {
 impl From<sqlx::migrate::MigrateError> for OpenError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         match error {
-            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => error.into(),
             other => Self::Migrate(other),
         }
     }

@@ -82,11 +82,19 @@ pub fn check_url(url: &str) -> Result<(), OpenError> {
     adapter(url).map(drop)
 }
 
+/// That every migration of ours is among those `applied`.
+fn require_all(migrator: &sqlx::migrate::Migrator, applied: &[i64]) -> Result<(), OpenError> {
+    match migrator.iter().find(|migration| !applied.contains(&migration.version)) {
+        Some(missing) => Err(OpenError::NotMigrated(missing.version)),
+        None => Ok(()),
+    }
+}
+
 /// Opens the store that `url` names, and brings its schema up to date if `migrate`.
 /// `lanes` is how many batches a server may work on at once; a SQLite file takes one.
 ///
 /// # Errors
-/// [`OpenError::Settings`] when no try will ever succeed; anything else may pass.
+/// [`OpenError`]; [`OpenError::may_pass`] tells whether to try again.
 pub async fn open(
     url: &str,
     lanes: usize,

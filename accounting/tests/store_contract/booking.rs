@@ -1,11 +1,12 @@
 //! One process, one command after the other: what is booked and what is answered.
 
 use accrue_accounting::ledger::{
-    AccountStatus, EntryKind, Receipt, Rejection, UserChange, Welcome, WelcomePolicy,
+    AccountStatus, Command, EntryKind, Receipt, Rejection, UserChange, Welcome, WelcomePolicy,
 };
 use accrue_events::user::UserStatus;
 use serde_json::Value;
 use time::Duration;
+use uuid::Uuid;
 
 use crate::fixture::{
     Fixture, NOON, account, allocate, allocate_until, booked, check_books, post, post_with, registered,
@@ -134,7 +135,7 @@ pub(crate) async fn everything_is_found_after_reopening(fixture: Fixture) {
     let store = fixture.store().await;
     let first = booked(post(&store, allocate("u1", "k1", 5)).await);
     post(&store, registered("u1", 3)).await.expect("applied");
-    let gone = accrue_accounting::ledger::Command::apply_user(snapshot("u2", 4, UserStatus::Deleted));
+    let gone = Command::apply_user(snapshot("u2", 4, UserStatus::Deleted), Uuid::now_v7());
     post(&store, gone).await.expect("applied");
     drop(store);
     let store = fixture.store().await;

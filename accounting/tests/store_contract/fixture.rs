@@ -95,7 +95,7 @@ pub(crate) fn snapshot(user_id: &str, version: i64, status: UserStatus) -> UserS
 }
 
 pub(crate) fn registered(user_id: &str, version: i64) -> Command {
-    Command::apply_user(snapshot(user_id, version, UserStatus::Active))
+    Command::apply_user(snapshot(user_id, version, UserStatus::Active), Uuid::now_v7())
 }
 
 /// Posts one command, as often as a passing fault asks for it.

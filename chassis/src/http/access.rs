@@ -144,15 +144,14 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 
 async fn identify(verifier: &Verifier, headers: &HeaderMap) -> Result<Caller, Problem> {
     let token = bearer_token(headers).ok_or_else(|| {
-        let detail = "Send an access token: `Authorization: Bearer …`. Users get one from auth's \
-                      POST /v1/login, services from its POST /oauth2/token.";
+        let detail = "Send an access token: `Authorization: Bearer …`. /docs says who may call this.";
         Problem::new(StatusCode::UNAUTHORIZED, "token_required", detail)
             .with_challenge("Bearer realm=\"accrue\"")
     })?;
     verifier.verify(token).await.map_err(|error| match error {
         TokenError::Unavailable(_) => Problem::unavailable(
             "keys_unavailable",
-            "Tokens cannot be verified yet: auth's keys have not been fetched. Try again shortly.",
+            "Tokens cannot be verified yet: their issuer's keys have not been fetched. Try again shortly.",
             1,
         ),
         TokenError::Expired => invalid_token("The access token has expired; get a new one."),
@@ -191,7 +190,7 @@ fn admit(access: &[Access], caller: &Caller, user_in_path: Option<&str>) -> Resu
     }
     // A user learns nothing of what is another's, not even that it is there.
     if caller.user_id().is_some() && access.contains(&Access::Owner) {
-        return Err(Problem::not_found("account_not_found", "You have no such account."));
+        return Err(Problem::not_found("not_found", "There is no such thing, or it is another's."));
     }
     let scopes: Vec<&str> = access
         .iter()

@@ -11,22 +11,25 @@ use std::time::Duration;
 
 use accrue_chassis::clock::SharedClock;
 use async_trait::async_trait;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError};
+use super::{
+    AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError, require_all,
+};
 use crate::ledger::{Allocation, Command, Entry, WelcomePolicy, decide_all};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;
 /// How long a free connection is waited for.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
 /// How long connecting may take before the schema is looked at.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest that a batch may take. Beyond the server's own limits below, so that
 /// only a server that has gone silent meets it.
-const POST_LIMIT: Duration = Duration::from_secs(8);
+const POST_LIMIT: Duration = Duration::from_secs(6);
 /// What the server is told of every connection: a process that freezes with
 /// accounts locked must not hold them.
 const SESSION: [(&str, &str); 7] = [
@@ -38,6 +41,13 @@ const SESSION: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
     ("application_name", "accrue-accounting"),
 ];
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../migrations/accounting/postgres");
+    // While releases change over, this one may meet the schema of the next.
+    migrator.set_ignore_missing(true);
+    migrator
+}
 
 /// The ledger in a PostgreSQL database.
 pub(super) struct PostgresLedger {
@@ -64,10 +74,7 @@ impl PostgresLedger {
             let connecting = PgConnection::connect_with(&options);
             let mut connection =
                 tokio::time::timeout(CONNECT_LIMIT, connecting).await.map_err(|_| StoreError::TimedOut)??;
-            let mut migrator = sqlx::migrate!("../migrations/accounting/postgres");
-            // While releases change over, this one may meet the schema of the next.
-            migrator.set_ignore_missing(true);
-            migrator.run_direct(None, &mut connection, false).await?;
+            migrator().run_direct(None, &mut connection, false).await?;
             connection.close().await?;
         }
         let options = options.options(SESSION);
@@ -84,7 +91,22 @@ impl PostgresLedger {
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
         let store = Self { writers, readers, lanes, clock };
         store.ping().await?;
+        store.require_schema().await?;
         Ok(store)
+    }
+
+    async fn require_schema(&self) -> Result<(), OpenError> {
+        let is_there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&self.readers)
+            .await?;
+        let applied: Vec<i64> = if is_there {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+                .fetch_all(&self.readers)
+                .await?
+        } else {
+            Vec::new()
+        };
+        require_all(&migrator(), &applied)
     }
 
     /// The steps of a batch, in an order in which each is needed: see `load`.

@@ -9,14 +9,18 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_chassis::private_file;
 use async_trait::async_trait;
 use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use uuid::Uuid;
 
-use super::{AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError};
+use super::{
+    AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError, require_all,
+};
 use crate::ledger::{Allocation, Command, Entry, WelcomePolicy, decide_all};
 
 /// Connections for reading.
@@ -33,22 +37,68 @@ pub(super) struct SqliteLedger {
 
 impl SqliteLedger {
     pub(super) async fn open(url: &str, migrate: bool, clock: SharedClock) -> Result<Self, OpenError> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|_| OpenError::Settings("it is not of the form sqlite:PATH".to_owned()))?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // Every commit reaches the disk before it is acknowledged.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_LIMIT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let options = options(url)?;
         if migrate {
-            let mut migrator = sqlx::migrate!("../migrations/accounting/sqlite");
-            migrator.set_ignore_missing(true);
-            migrator.run(&writer).await?;
+            // SQLite gives the files that it puts beside it the same permissions.
+            private_file::create(options.get_filename())
+                .map_err(|error| OpenError::Settings(format!("the file cannot be made: {error}")))?;
         }
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { writer, readers, clock })
+        let pool =
+            || SqlitePoolOptions::new().acquire_timeout(BUSY_LIMIT).idle_timeout(None).max_lifetime(None);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        if migrate {
+            apply(&writer).await?;
+        }
+        let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "on"));
+        let store = Self { writer, readers, clock };
+        store.require_schema().await?;
+        Ok(store)
     }
+
+    async fn require_schema(&self) -> Result<(), OpenError> {
+        let is_there: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+                .fetch_optional(&self.readers)
+                .await?;
+        let applied: Vec<i64> = if is_there.is_some() {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+                .fetch_all(&self.readers)
+                .await?
+        } else {
+            Vec::new()
+        };
+        require_all(&migrator(), &applied)
+    }
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../migrations/accounting/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Brings the schema up to date in one transaction, under the file's write lock: of
+/// two processes that start at once, the second finds it done.
+async fn apply(writer: &SqlitePool) -> Result<(), OpenError> {
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    migrator().run_direct(None, &mut *transaction, false).await?;
+    Ok(transaction.commit().await?)
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| OpenError::Settings("it is not of the form sqlite:PATH".to_owned()))?;
+    let is_in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    if is_in_memory || options.get_filename().as_os_str().is_empty() {
+        let detail = "a database in memory keeps no promise; name a file";
+        return Err(OpenError::Settings(detail.to_owned()));
+    }
+    Ok(options
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Every commit reaches the disk before it is acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_LIMIT))
 }
 
 #[async_trait]
