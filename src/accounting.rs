@@ -54,9 +54,8 @@ pub(crate) async fn start(
     let open = async || {
         let opened =
             store::open(url.expose_secret(), config.lanes, migrate, Arc::<SystemClock>::clone(&clock));
-        opened.await.map_err(|error| match error.may_pass() {
-            true => OpenFailure::Passing(error.into()),
-            false => OpenFailure::Final(error.into()),
+        opened.await.map_err(|error| {
+            if error.may_pass() { OpenFailure::Passing(error.into()) } else { OpenFailure::Final(error.into()) }
         })
     };
     let Some(store) = host.open_store("accounting", &database, open).await? else { return Ok(None) };
