@@ -55,7 +55,11 @@ pub(crate) async fn start(
         let opened =
             store::open(url.expose_secret(), config.lanes, migrate, Arc::<SystemClock>::clone(&clock));
         opened.await.map_err(|error| {
-            if error.may_pass() { OpenFailure::Passing(error.into()) } else { OpenFailure::Final(error.into()) }
+            if error.may_pass() {
+                OpenFailure::Passing(error.into())
+            } else {
+                OpenFailure::Final(error.into())
+            }
         })
     };
     let Some(store) = host.open_store("accounting", &database, open).await? else { return Ok(None) };
