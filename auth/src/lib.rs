@@ -4,6 +4,7 @@ pub mod config;
 pub mod domain;
 mod http;
 pub mod passwords;
+pub mod sealing;
 mod service;
 pub mod store;
 

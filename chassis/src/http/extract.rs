@@ -44,7 +44,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
 }
 
-async fn read_body(request: Request, limit_bytes: usize) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(request: Request, limit_bytes: usize) -> Result<Bytes, Problem> {
     match Limited::new(request.into_body(), limit_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {

@@ -4,6 +4,7 @@ mod access;
 mod documentation;
 mod doorway;
 mod extract;
+mod form;
 mod layers;
 mod operations;
 mod serve;
@@ -15,6 +16,7 @@ pub use access::{
 pub use documentation::documentation;
 pub use doorway::Doorway;
 pub use extract::{DEFAULT_BODY_LIMIT_BYTES, Json, Path, Query};
+pub use form::{Form, Repeated};
 pub use layers::{Manners, polite};
 pub use operations::{Collector, Operations};
 pub use serve::serve;
