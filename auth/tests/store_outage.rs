@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use accrue_auth::domain::{EmailAddress, IdempotencyKey, NewUser};
+use accrue_auth::domain::{EmailAddress, IdempotencyKey, NewUser, Profile};
 use accrue_auth::store::{self, AuthStore, Registration, StoreError};
 use accrue_chassis::clock::{Clock as _, SystemClock};
 use accrue_testkit::OwnMongo;
@@ -18,11 +18,11 @@ async fn register(store: &dyn AuthStore, index: usize) -> Result<String, StoreEr
     let email = EmailAddress::parse(&format!("user{index}@example.com")).expect("an address");
     let key = IdempotencyKey::parse(format!("k-{index}").as_bytes()).expect("a key");
     let hash = String::from("hash").into();
-    let new = NewUser::new(store.new_user_id(), (email, None), hash, SystemClock.now(), None);
+    let new = NewUser::new(store.new_user_id(), Profile::of(email), Some(hash), SystemClock.now(), None);
     match store.register(new.keep_reply(key, Vec::new())).await? {
         Registration::Registered(user) => Ok(user.user_id),
         Registration::KeyUsed(kept) => Ok(kept.user_id),
-        Registration::EmailTaken => panic!("user {index} was taken for somebody else"),
+        other => panic!("user {index} was taken for somebody else: {other:?}"),
     }
 }
 

@@ -8,21 +8,28 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::idempotency::request_digest;
-use super::{Digest, DisplayName, EmailAddress, IdempotencyKey};
+use super::{Digest, DisplayName, EmailAddress, IdempotencyKey, Roles, Username};
 
 /// Somebody who signed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// Opaque, at most 50 characters; the store chose it.
     pub user_id: String,
-    /// The address they signed up with.
-    pub email: EmailAddress,
+    /// Their address; none once they have been erased.
+    pub email: Option<EmailAddress>,
     /// Whether they have shown that the address is theirs.
     pub email_verified: bool,
+    /// Their own name for signing in, if they chose one.
+    pub username: Option<Username>,
     /// What to call them, if they said so.
     pub display_name: Option<DisplayName>,
-    /// Whether they may sign in.
+    /// What they may do beyond what is their own.
+    pub roles: Roles,
+    /// Whether they may sign in; `Deleted` is a tombstone without personal data.
     pub status: UserStatus,
+    /// Grows when all their sessions end. A session is good only for the epoch that
+    /// it began in.
+    pub session_epoch: i64,
     /// Grows with every change: max(previous + 1, milliseconds now).
     pub version: i64,
     /// When they signed up, in whole milliseconds, which is what MongoDB keeps.
@@ -37,12 +44,40 @@ impl User {
             user_id: self.user_id.clone(),
             version: self.version,
             status: self.status,
-            email: Some(self.email.as_str().to_owned()),
+            email: self.email.as_ref().map(|email| email.as_str().to_owned()),
             email_verified: self.email_verified,
-            username: None,
+            username: self.username.as_ref().map(|name| name.as_str().to_owned()),
             display_name: self.display_name.as_ref().map(|name| name.as_str().to_owned()),
             registered_at: self.created_at,
         }
+    }
+}
+
+/// What somebody is registered with.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Their address.
+    pub email: EmailAddress,
+    /// Whether whoever registers them knows that the address is theirs.
+    pub email_verified: bool,
+    /// Their own name for signing in.
+    pub username: Option<Username>,
+    /// What to call them.
+    pub display_name: Option<DisplayName>,
+    /// What they may do beyond what is their own.
+    pub roles: Roles,
+}
+
+impl Profile {
+    /// An address and nothing more.
+    #[must_use]
+    pub fn of(email: EmailAddress) -> Self {
+        Self { email, email_verified: false, username: None, display_name: None, roles: Roles::none() }
+    }
+
+    /// The digest by which a repeated request is known.
+    pub(crate) fn request_digest(&self) -> Digest {
+        request_digest(self)
     }
 }
 
@@ -51,8 +86,10 @@ impl User {
 #[derive(Clone)]
 pub struct NewUser {
     pub(crate) user: User,
-    pub(crate) password_hash: SecretString,
+    /// None for whom an admin made without a password: they get one by resetting it.
+    pub(crate) password_hash: Option<SecretString>,
     pub(crate) event: Message,
+    request: Digest,
     pub(crate) kept: Option<Kept>,
 }
 
@@ -69,18 +106,22 @@ impl NewUser {
     #[must_use]
     pub fn new(
         user_id: String,
-        (email, display_name): (EmailAddress, Option<DisplayName>),
-        password_hash: SecretString,
+        profile: Profile,
+        password_hash: Option<SecretString>,
         now: OffsetDateTime,
         traceparent: Option<String>,
     ) -> Self {
         let created_at = whole_milliseconds(now);
+        let request = profile.request_digest();
         let user = User {
             user_id,
-            email,
-            email_verified: false,
-            display_name,
+            email: Some(profile.email),
+            email_verified: profile.email_verified,
+            username: profile.username,
+            display_name: profile.display_name,
+            roles: profile.roles,
             status: UserStatus::Active,
+            session_epoch: 0,
             // There is no previous version; whoever changes the user counts on from here.
             version: to_millis(now),
             created_at,
@@ -91,14 +132,13 @@ impl NewUser {
             occurred_at: created_at,
             user: user.snapshot(),
         };
-        Self { user, password_hash, event: event.to_message(traceparent), kept: None }
+        Self { user, password_hash, event: event.to_message(traceparent), request, kept: None }
     }
 
     /// Keeps `reply`, to be given again to whoever repeats this request under `key`.
     #[must_use]
     pub fn keep_reply(mut self, key: IdempotencyKey, reply: Vec<u8>) -> Self {
-        let request = request_digest(&self.user.email, self.user.display_name.as_ref());
-        self.kept = Some(Kept { key: key.digest(), request, reply });
+        self.kept = Some(Kept { key: key.digest(), request: self.request, reply });
         self
     }
 
@@ -109,7 +149,7 @@ impl NewUser {
     }
 }
 
-fn whole_milliseconds(at: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn whole_milliseconds(at: OffsetDateTime) -> OffsetDateTime {
     at - Duration::nanoseconds(i64::from(at.nanosecond() % 1_000_000))
 }
 
@@ -125,11 +165,17 @@ mod tests {
         let email = EmailAddress::parse("ada@example.com").expect("an address");
         let name = DisplayName::parse("Ada").expect("a name");
         let now = datetime!(2026-01-02 03:04:05.678901 UTC);
-        let new = NewUser::new("u1".into(), (email, Some(name)), String::from("hash").into(), now, None);
+        let profile = Profile {
+            display_name: Some(name),
+            username: Username::parse("ada.l").ok(),
+            ..Profile::of(email)
+        };
+        let new = NewUser::new("u1".into(), profile, Some(String::from("hash").into()), now, None);
         let Decoded::User(event) = UserEvent::decode(&new.event.body).expect("readable") else {
             panic!("not a user event");
         };
         assert_eq!(event.user, new.user().snapshot());
+        assert_eq!(event.user.username.as_deref(), Some("ada.l"));
         assert_eq!(event.user.version, 1_767_323_045_678);
         assert_eq!(event.user.registered_at, datetime!(2026-01-02 03:04:05.678 UTC));
     }

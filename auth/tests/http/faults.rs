@@ -3,67 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use accrue_auth::domain::{IdempotencyKey, KeptReply, NewUser, User};
-use accrue_auth::store::{Registration, StoreError, UserStore};
-use accrue_events::outbox::{Backlog, Claim, Entry, Outbox, OutboxError};
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::away::Away;
 use crate::harness::{Auth, config, registration};
-
-/// A store whose server is away.
-struct Away;
-
-fn unavailable() -> StoreError {
-    StoreError::Unavailable("duplicate of ada@example.com at 10.0.0.7:27017".into())
-}
-
-#[async_trait]
-impl UserStore for Away {
-    fn new_user_id(&self) -> String {
-        "u1".to_owned()
-    }
-
-    async fn register(&self, _: NewUser) -> Result<Registration, StoreError> {
-        Err(unavailable())
-    }
-
-    async fn kept_reply(&self, _: IdempotencyKey) -> Result<Option<KeptReply>, StoreError> {
-        Err(unavailable())
-    }
-
-    async fn user(&self, user_id: &str) -> Result<Option<User>, StoreError> {
-        if user_id == "garbled" {
-            return Err(StoreError::Corrupt("ada@example.com is no status".into()));
-        }
-        Err(unavailable())
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        Err(unavailable())
-    }
-}
-
-#[async_trait]
-impl Outbox for Away {
-    async fn claim(&self, _: usize, _: Duration) -> Result<Claim, OutboxError> {
-        Err(unavailable().into())
-    }
-
-    async fn mark_published(&self, _: &Claim, _: &[Entry]) -> Result<(), OutboxError> {
-        Err(unavailable().into())
-    }
-
-    async fn release(&self, _: &Claim) -> Result<(), OutboxError> {
-        Err(unavailable().into())
-    }
-
-    async fn backlog(&self) -> Result<Backlog, OutboxError> {
-        Err(unavailable().into())
-    }
-}
 
 #[tokio::test]
 async fn without_its_database_it_says_so_and_tells_nothing_else() {

@@ -1,5 +1,6 @@
 //! auth over HTTP: every answer it gives, and that a refused request writes nothing.
 
+mod away;
 mod faults;
 mod harness;
 mod idempotency;

@@ -21,7 +21,9 @@ async fn a_registered_user_can_be_fetched_and_is_told_of() {
     assert_eq!(user["display_name"], "Ada");
     assert_eq!(user["status"], "active");
     assert!(user["created_at"].as_str().expect("a time").ends_with('Z'));
-    assert_eq!(user.as_object().expect("an object").len(), 5, "{user}");
+    assert_eq!((&user["username"], &user["email_verified"]), (&json!(null), &json!(false)));
+    assert_eq!(user["roles"], json!([]));
+    assert_eq!(user.as_object().expect("an object").len(), 8, "{user}");
 
     let location = answer.header("location").expect("where it is");
     assert_eq!(location, format!("/v1/users/{user_id}"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accrue_auth::domain::{DisplayName, EmailAddress, IdempotencyKey, NewUser};
+use accrue_auth::domain::{DisplayName, EmailAddress, IdempotencyKey, NewUser, Profile};
 use accrue_auth::store::{self, AuthStore, OpenError, Registration};
 use accrue_chassis::clock::{ManualClock, SharedClock};
 use accrue_testkit::TestMongo;
@@ -59,7 +59,8 @@ pub(crate) fn new_user(store: &dyn AuthStore, clock: &Arc<ManualClock>, name: &s
     let display_name = DisplayName::parse(&format!("{name} the First")).expect("a name");
     let hash = format!("hash of {name}'s password");
     let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    NewUser::new(store.new_user_id(), (email, Some(display_name)), hash.into(), clock.now(), traceparent)
+    let profile = Profile { display_name: Some(display_name), ..Profile::of(email) };
+    NewUser::new(store.new_user_id(), profile, Some(hash.into()), clock.now(), traceparent)
 }
 
 pub(crate) fn key(text: &str) -> IdempotencyKey {

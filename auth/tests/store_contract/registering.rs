@@ -43,7 +43,7 @@ pub(crate) async fn of_twenty_who_want_an_address_one_gets_it(place: &Place) {
         match registration.expect("a store that works") {
             Registration::Registered(user) => registered.push(user.user_id),
             Registration::EmailTaken => {}
-            Registration::KeyUsed(kept) => panic!("nobody gave a key: {kept:?}"),
+            other => panic!("nobody gave a key or a username: {other:?}"),
         }
     }
     assert_eq!(registered.len(), 1);
@@ -63,8 +63,8 @@ pub(crate) async fn a_key_sent_through_two_stores_registers_once(place: &Place) 
     for registration in join_all(tries).await {
         match registration.expect("a store that works") {
             Registration::Registered(user) => registered.push(user.user_id),
-            Registration::KeyUsed(kept) => replies.push((kept.user_id, kept.reply)),
-            Registration::EmailTaken => panic!("its own earlier try was taken for somebody else"),
+            Registration::KeyUsed(kept) => replies.push((kept.user_id, kept.request.expect("kept").reply)),
+            other => panic!("its own earlier try was taken for somebody else: {other:?}"),
         }
     }
     assert_eq!(registered.len(), 1);
@@ -84,7 +84,7 @@ pub(crate) async fn a_key_wins_over_the_address_it_came_with(place: &Place) {
     let Ok(Registration::KeyUsed(kept)) = store.register(both).await else {
         panic!("the key was not found");
     };
-    assert_eq!(kept.reply, b"ada");
+    assert_eq!(kept.request.expect("kept").reply, b"ada");
     let other_key = new_user(&*store, &clock, "ida").keep_reply(key("b"), b"ida".to_vec());
     assert!(matches!(store.register(other_key).await, Ok(Registration::EmailTaken)));
     assert!(store.kept_reply(key("b")).await.expect("an answer").is_none());
@@ -99,8 +99,9 @@ pub(crate) async fn what_was_kept_comes_back_byte_for_byte(place: &Place) {
     assert!(store.kept_reply(key("k")).await.expect("an answer").is_none());
     store.register(new).await.expect("registered");
     let kept = store.kept_reply(key("k")).await.expect("an answer").expect("kept");
-    assert_eq!((kept.user_id, kept.reply), (user_id, reply));
-    assert_eq!(kept.password_hash.expose_secret(), "hash of ada's password");
+    let request = kept.request.expect("kept");
+    assert_eq!((kept.user_id, request.reply), (user_id, reply));
+    assert_eq!(request.password_hash.expect("a hash").expose_secret(), "hash of ada's password");
     assert!(store.kept_reply(key("K")).await.expect("an answer").is_none());
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::UserBody;
 use crate::domain::{
-    DisplayName, EmailAddress, IdempotencyKey, KeptReply, NewUser, Password, User, request_digest,
+    DisplayName, EmailAddress, IdempotencyKey, KeptReply, NewUser, Password, Profile, User, Username,
 };
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -24,14 +24,14 @@ const KEY_HEADER: &str = "idempotency-key";
 pub(in crate::http) struct Body {
     email: Option<String>,
     password: Option<String>,
+    username: Option<String>,
     display_name: Option<String>,
 }
 
 /// A request that makes sense.
 struct SignUp {
-    email: EmailAddress,
+    profile: Profile,
     password: Password,
-    display_name: Option<DisplayName>,
     key: Option<IdempotencyKey>,
 }
 
@@ -73,12 +73,16 @@ impl Body {
         let mut errors = Vec::new();
         let email = field(&mut errors, "email", self.email, |text| EmailAddress::parse(&text));
         let password = field(&mut errors, "password", self.password, Password::parse);
+        let username = self
+            .username
+            .and_then(|text| field(&mut errors, "username", Some(text), |text| Username::parse(&text)));
         let display_name = self.display_name.and_then(|text| {
             field(&mut errors, "display_name", Some(text), |text| DisplayName::parse(&text))
         });
         match (email, password) {
             (Some(email), Some(password)) if errors.is_empty() => {
-                Ok(SignUp { email, password, display_name, key })
+                let profile = Profile { username, display_name, ..Profile::of(email) };
+                Ok(SignUp { profile, password, key })
             }
             _ => Err(errors),
         }
@@ -111,9 +115,9 @@ impl SignUp {
             return self.replay(app, kept).await;
         }
         let password_hash = app.passwords.hash(self.password.clone()).await?;
-        let names = (self.email.clone(), self.display_name.clone());
         let user_id = app.store.new_user_id();
-        let new = NewUser::new(user_id, names, password_hash, app.clock.now(), Some(traceparent));
+        let (profile, now) = (self.profile.clone(), app.clock.now());
+        let new = NewUser::new(user_id, profile, Some(password_hash), now, Some(traceparent));
         let reply = Reply::to_new(new.user())?;
         let new = match self.key {
             Some(key) => new.keep_reply(key, reply.body.clone()),
@@ -122,6 +126,7 @@ impl SignUp {
         match write(app, new).await? {
             Registration::Registered(_) => Ok(reply),
             Registration::EmailTaken => Err(email_taken().into()),
+            Registration::UsernameTaken => Err(username_taken().into()),
             // Another request with this key was faster.
             Registration::KeyUsed(kept) => self.replay(app, kept).await,
         }
@@ -129,10 +134,17 @@ impl SignUp {
 
     /// The first reply once more, if this is the request that it was given to.
     async fn replay(self, app: &App, kept: KeptReply) -> Result<Reply, ApiError> {
-        let is_same = kept.request_digest == request_digest(&self.email, self.display_name.as_ref())
-            && app.passwords.verify(self.password, kept.password_hash).await?;
+        let user_id = kept.user_id.clone();
+        let Some(request) = kept.at(app.clock.now()) else {
+            return Err(key_expired(&user_id).into());
+        };
+        let is_same = request.digest == self.profile.request_digest()
+            && match request.password_hash {
+                Some(hash) => app.passwords.verify(self.password, hash).await?,
+                None => false,
+            };
         if is_same {
-            Ok(Reply { user_id: kept.user_id, body: kept.reply, is_replay: true })
+            Ok(Reply { user_id, body: request.reply, is_replay: true })
         } else {
             let detail = "This Idempotency-Key came with another request before; use a new key for this one.";
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail).into())
@@ -157,6 +169,20 @@ fn email_taken() -> Problem {
     let detail = "Somebody has registered with this email address. If it was you, sign in; if you only \
                   lost the reply, send the request again with its Idempotency-Key.";
     Problem::new(StatusCode::CONFLICT, "email_taken", detail)
+}
+
+fn username_taken() -> Problem {
+    let detail = "Somebody else has this username; choose another one.";
+    Problem::new(StatusCode::CONFLICT, "username_taken", detail)
+}
+
+/// The reply is gone, after 30 days or since the password was changed. What the key
+/// made is still told, so that nobody makes it twice.
+fn key_expired(user_id: &str) -> Problem {
+    let detail = "This Idempotency-Key registered the user at `resource` before, and the reply is no longer \
+                  kept. Sign in, or use a new key for a new user.";
+    Problem::new(StatusCode::CONFLICT, "idempotency_key_expired", detail)
+        .with("resource", format!("/v1/users/{user_id}"))
 }
 
 /// The reply to a registration, first or repeated.

@@ -11,7 +11,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::StoreError;
-use crate::domain::{DisplayName, EmailAddress, KeptReply, NewUser, User};
+use crate::domain::{
+    Digest, DisplayName, EmailAddress, KeptReply, KeptRequest, NewUser, Role, Roles, User, UserChange,
+    Username,
+};
+use crate::store::Login;
 
 /// A user and what is written with them. `outbox_due` and `lease` are set by
 /// updates that name them, and read nowhere.
@@ -19,13 +23,21 @@ use crate::domain::{DisplayName, EmailAddress, KeptReply, NewUser, User};
 pub(super) struct UserDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
-    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     email_verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     display_name: Option<String>,
-    password_hash: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_hash: Option<String>,
     status: UserStatus,
-    version: i64,
+    #[serde(default)]
+    session_epoch: i64,
+    pub(super) version: i64,
     created_at: DateTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency: Option<Idempotency>,
@@ -34,14 +46,20 @@ pub(super) struct UserDocument {
     /// When the oldest entry was written; absent when none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_due: Option<DateTime>,
+    /// The event of the last change: tells whoever lost the answer to a change that
+    /// it was theirs, also when the event has left the outbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_event: Option<Uuid>,
 }
 
-/// What is kept for a repeated request.
+/// What is kept for a repeated request. The key outlives the rest.
 #[derive(Clone, Serialize, Deserialize)]
-struct Idempotency {
+pub(super) struct Idempotency {
     key: Binary,
-    request: Binary,
-    reply: Binary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Binary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Binary>,
 }
 
 /// An event that waits to be published.
@@ -70,62 +88,106 @@ impl UserDocument {
         Ok(Self {
             id: object_id(&user.user_id)
                 .ok_or_else(|| StoreError::corrupt("a user id that this store did not make"))?,
-            email: user.email.as_str().to_owned(),
+            email: user.email.as_ref().map(|email| email.as_str().to_owned()),
             email_verified: user.email_verified,
+            username: user.username.as_ref().map(|name| name.as_str().to_owned()),
             display_name: user.display_name.as_ref().map(|name| name.as_str().to_owned()),
-            password_hash: new.password_hash.expose_secret().to_owned(),
+            roles: role_words(&user.roles),
+            password_hash: new.password_hash.as_ref().map(|hash| hash.expose_secret().to_owned()),
             status: user.status,
+            session_epoch: user.session_epoch,
             version: user.version,
             created_at: to_bson(user.created_at),
             idempotency: new.kept.as_ref().map(|kept| Idempotency {
                 key: binary(&kept.key),
-                request: binary(&kept.request),
-                reply: binary(&kept.reply),
+                request: Some(binary(&kept.request)),
+                reply: Some(binary(&kept.reply)),
             }),
             outbox: vec![OutboxEntry::from(&new.event)],
             outbox_due: Some(to_bson(user.created_at)),
+            last_event: Some(to_bson_uuid(new.event.id)),
         })
     }
 
-    pub(super) fn has_email(&self, other: &Self) -> bool {
-        self.email == other.email
+    /// What an erasure leaves: nothing but what is named here.
+    pub(super) fn tombstone(id: ObjectId, change: &UserChange, key: Option<Idempotency>) -> Self {
+        Self {
+            id,
+            email: None,
+            email_verified: false,
+            username: None,
+            display_name: None,
+            roles: Vec::new(),
+            password_hash: None,
+            status: change.user.status,
+            session_epoch: change.user.session_epoch,
+            version: change.user.version,
+            created_at: to_bson(change.user.created_at),
+            idempotency: key,
+            outbox: vec![OutboxEntry::from(&change.event)],
+            outbox_due: Some(to_bson(change.changed_at)),
+            last_event: Some(to_bson_uuid(change.event.id)),
+        }
     }
 
-    pub(super) fn has_key(&self, other: &Self) -> bool {
-        let key = |document: &Self| document.idempotency.as_ref().map(|kept| kept.key.bytes.clone());
-        key(self).is_some() && key(self) == key(other)
+    /// The key of the registration, without the request and the reply.
+    pub(super) fn idempotency_key(self) -> Option<Idempotency> {
+        self.idempotency.map(|kept| Idempotency { key: kept.key, request: None, reply: None })
     }
 
-    pub(super) fn email(&self) -> &str {
-        &self.email
+    pub(super) fn has_email(&self, email: Option<&EmailAddress>) -> bool {
+        self.email.is_some() && self.email.as_deref() == email.map(EmailAddress::as_str)
     }
 
-    pub(super) fn key(&self) -> Option<&Binary> {
-        self.idempotency.as_ref().map(|kept| &kept.key)
+    pub(super) fn has_username(&self, username: Option<&Username>) -> bool {
+        self.username.is_some() && self.username.as_deref() == username.map(Username::as_str)
+    }
+
+    pub(super) fn has_key(&self, key: Option<&Digest>) -> bool {
+        let ours = self.idempotency.as_ref().map(|kept| kept.key.bytes.as_slice());
+        ours.is_some() && ours == key.map(Digest::as_slice)
+    }
+
+    pub(super) fn into_login(self) -> Result<Login, StoreError> {
+        let password_hash = self.password_hash.clone().map(SecretString::from);
+        Ok(Login { user: self.into_user()?, password_hash })
     }
 
     pub(super) fn into_user(self) -> Result<User, StoreError> {
         Ok(User {
             user_id: self.id.to_hex(),
-            email: EmailAddress::from_store(self.email),
+            email: self.email.map(EmailAddress::from_store),
             email_verified: self.email_verified,
+            username: self.username.map(Username::from_store),
             display_name: self.display_name.map(DisplayName::from_store),
+            roles: Roles::from_store(self.roles.iter().map(String::as_str)),
             status: self.status,
+            session_epoch: self.session_epoch,
             version: self.version,
             created_at: from_bson(self.created_at)?,
         })
     }
 
     pub(super) fn into_kept_reply(self) -> Result<KeptReply, StoreError> {
-        let kept = self.idempotency.ok_or_else(|| StoreError::corrupt("a key without its reply"))?;
-        let digest = kept.request.bytes.try_into();
-        Ok(KeptReply {
-            user_id: self.id.to_hex(),
-            request_digest: digest.map_err(|_| StoreError::corrupt("a digest of another length"))?,
-            password_hash: SecretString::from(self.password_hash),
-            reply: kept.reply.bytes,
-        })
+        let kept = self.idempotency.ok_or_else(|| StoreError::corrupt("a key without its user"))?;
+        let request = match (kept.request, kept.reply) {
+            (Some(request), Some(reply)) => Some(KeptRequest {
+                digest: request
+                    .bytes
+                    .try_into()
+                    .map_err(|_| StoreError::corrupt("a digest of another length"))?,
+                password_hash: self.password_hash.map(SecretString::from),
+                reply: reply.bytes,
+            }),
+            _ => None,
+        };
+        Ok(KeptReply { user_id: self.id.to_hex(), kept_at: from_bson(self.created_at)?, request })
     }
+}
+
+/// Roles as documents keep them.
+pub(super) fn role_words(roles: &Roles) -> Vec<String> {
+    roles.iter().map(Role::word).map(str::to_owned).collect()
 }
 
 impl From<&Message> for OutboxEntry {

@@ -1,9 +1,12 @@
 //! Users in MongoDB: one document a user, its outbox inside, so that one write is
 //! atomic on any server, without a transaction.
 
+mod changing;
 mod document;
 mod fault;
 mod outbox;
+mod registering;
+mod rivals;
 mod schema;
 mod users;
 

@@ -9,6 +9,10 @@ use super::{MongoStore, OpenError, StoreError, fault};
 
 /// One user an address.
 const EMAIL: &str = "users_email";
+/// One user a username.
+const USERNAME: &str = "users_username";
+/// Users by their age.
+const NEWEST: &str = "users_newest";
 /// One user an idempotency key.
 const KEY: &str = "users_idempotency_key";
 /// The users whose outbox holds something, and no others.
@@ -19,8 +23,11 @@ const NAMESPACE_NOT_FOUND: i32 = 26;
 
 /// The unique ones are partial: over a field that may be missing, a plain unique
 /// index admits one document without it.
-fn indexes() -> [IndexModel; 3] {
+fn indexes() -> [IndexModel; 5] {
+    let newest = IndexOptions::builder().name(NEWEST.to_owned()).build();
     [
+        index(USERNAME, doc! { "username": 1 }, doc! { "username": { "$type": "string" } }, true),
+        IndexModel::builder().keys(doc! { "created_at": -1, "_id": -1 }).options(newest).build(),
         index(EMAIL, doc! { "email": 1 }, doc! { "email": { "$type": "string" } }, true),
         index(KEY, doc! { "idempotency.key": 1 }, doc! { "idempotency.key": { "$type": "binData" } }, true),
         index(OUTBOX, doc! { "outbox_due": 1 }, doc! { "outbox_due": { "$exists": true } }, false),
@@ -55,7 +62,10 @@ impl MongoStore {
                 }
             })
             .await?;
-        match [EMAIL, KEY, OUTBOX].into_iter().find(|name| !names.iter().any(|other| other == name)) {
+        match [EMAIL, USERNAME, KEY, OUTBOX, NEWEST]
+            .into_iter()
+            .find(|name| !names.iter().any(|other| other == name))
+        {
             Some(missing) => Err(OpenError::NotMigrated(format!("the index {missing}"))),
             None => Ok(()),
         }

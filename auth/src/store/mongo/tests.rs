@@ -10,7 +10,7 @@ use time::macros::datetime;
 
 use super::document::{binary, object_id, to_bson_uuid};
 use super::*;
-use crate::domain::{EmailAddress, IdempotencyKey, NewUser};
+use crate::domain::{EmailAddress, IdempotencyKey, NewUser, Profile};
 use crate::store::{Registration, UserStore as _};
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -32,8 +32,8 @@ impl Bench {
 
     fn new_user(&self, name: &str) -> NewUser {
         let email = EmailAddress::parse(&format!("{name}@example.com")).expect("an address");
-        let hash = String::from("hash").into();
-        NewUser::new(self.store.new_user_id(), (email, None), hash, self.store.clock.now(), None)
+        let (profile, hash) = (Profile::of(email), Some(String::from("hash").into()));
+        NewUser::new(self.store.new_user_id(), profile, hash, self.store.clock.now(), None)
     }
 
     async fn register(&self, name: &str) -> String {

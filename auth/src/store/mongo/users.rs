@@ -1,23 +1,16 @@
-//! Registering and finding users in MongoDB.
-
-use std::time::Duration;
+//! Users in MongoDB.
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Binary, Document, doc};
+use mongodb::bson::{Document, doc, serialize_to_bson};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::document::{UserDocument, binary, object_id};
-use super::{MongoStore, StoreError, fault};
-use crate::domain::{IdempotencyKey, KeptReply, NewUser, User};
-use crate::store::{Registration, UserStore};
-
-/// How often and how far apart the user is looked for who stands in the way. The
-/// index refuses a write as soon as another is under way; reads see that other
-/// only when a majority of the servers has it.
-const LOOKS: usize = 40;
-const LOOK_PAUSE: Duration = Duration::from_millis(50);
+use super::document::{UserDocument, object_id, to_bson};
+use super::{MongoStore, StoreError, changing, fault, registering, rivals};
+use crate::domain::{IdempotencyKey, KeptReply, LoginName, NewUser, User, UserChange};
+use crate::store::{Changed, Login, Registration, UserFilter, UserPosition, UserStore};
 
 #[async_trait]
 impl UserStore for MongoStore {
@@ -26,30 +19,68 @@ impl UserStore for MongoStore {
     }
 
     async fn register(&self, new: NewUser) -> Result<Registration, StoreError> {
-        let document = UserDocument::new(&new)?;
         let users = self.users.clone();
-        self.calls.run(async move { insert(&users, document, new.user).await }).await
+        self.calls.run(async move { registering::register(&users, new).await }).await
     }
 
     async fn kept_reply(&self, key: IdempotencyKey) -> Result<Option<KeptReply>, StoreError> {
-        let users = self.users.clone();
-        let found = self
-            .calls
-            .run(async move { users.find_one(by_key(&binary(&key.digest()))).await.map_err(fault::store) })
-            .await?;
+        let found = self.find_user(rivals::by_key(&key.digest())).await?;
         found.map(UserDocument::into_kept_reply).transpose()
     }
 
-    async fn user(&self, user_id: &str) -> Result<Option<User>, StoreError> {
+    async fn login(&self, name: &LoginName) -> Result<Option<Login>, StoreError> {
+        let field = match name {
+            LoginName::Email(_) => "email",
+            LoginName::Username(_) => "username",
+        };
+        let found = self.find_user(rivals::by_text(field, name.as_str())).await?;
+        found.map(UserDocument::into_login).transpose()
+    }
+
+    async fn login_of(&self, user_id: &str) -> Result<Option<Login>, StoreError> {
         let Some(id) = object_id(user_id) else {
             return Ok(None);
         };
+        self.find_user(doc! { "_id": id }).await?.map(UserDocument::into_login).transpose()
+    }
+
+    async fn change(&self, change: UserChange) -> Result<Changed, StoreError> {
         let users = self.users.clone();
-        let found = self
-            .calls
-            .run(async move { users.find_one(doc! { "_id": id }).await.map_err(fault::store) })
-            .await?;
-        found.map(UserDocument::into_user).transpose()
+        self.calls.run(async move { changing::change(&users, change).await }).await
+    }
+
+    async fn upgrade_password_hash(
+        &self,
+        user_id: &str,
+        from: &SecretString,
+        to: SecretString,
+    ) -> Result<bool, StoreError> {
+        let Some(id) = object_id(user_id) else {
+            return Ok(false);
+        };
+        let users = self.users.clone();
+        let filter = doc! { "_id": id, "password_hash": from.expose_secret() };
+        let update = doc! { "$set": { "password_hash": to.expose_secret() } };
+        self.calls
+            .run(async move {
+                let done = users.update_one(filter, update).await.map_err(fault::store)?;
+                Ok(done.matched_count > 0)
+            })
+            .await
+    }
+
+    async fn list(
+        &self,
+        filter: &UserFilter,
+        after: Option<&UserPosition>,
+        limit: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let Some(filter) = listed(*filter, after)? else {
+            return Ok(Vec::new());
+        };
+        let users = self.users.clone();
+        let found = self.calls.run(async move { list(&users, filter, limit).await }).await?;
+        found.into_iter().map(UserDocument::into_user).collect()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -57,64 +88,43 @@ impl UserStore for MongoStore {
     }
 }
 
-/// One insert. Its id is ours, so whatever the answer was, and however often the
-/// driver sent it, reading by that id tells whether it happened.
-async fn insert(
-    users: &Collection<UserDocument>,
-    document: UserDocument,
-    user: User,
-) -> Result<Registration, StoreError> {
-    match users.insert_one(&document).await {
-        Ok(_) => Ok(Registration::Registered(user)),
-        Err(error) if fault::is_duplicate_key(&error) => settle_conflict(users, &document, user).await,
-        Err(error) if fault::may_have_written(&error) => {
-            let ours = users.find_one(doc! { "_id": document.id }).await;
-            match ours {
-                Ok(Some(_)) => Ok(Registration::Registered(user)),
-                Ok(None) | Err(_) => Err(fault::store(error)),
-            }
-        }
-        Err(error) => Err(fault::store(error)),
+impl MongoStore {
+    async fn find_user(&self, filter: Document) -> Result<Option<UserDocument>, StoreError> {
+        let users = self.users.clone();
+        self.calls.run(async move { users.find_one(filter).await.map_err(fault::store) }).await
     }
 }
 
-/// Finds out which unique value was there already: our own id, if an insert that
-/// seemed lost had arrived; else the key; else the address.
-async fn settle_conflict(
+async fn list(
     users: &Collection<UserDocument>,
-    document: &UserDocument,
-    user: User,
-) -> Result<Registration, StoreError> {
-    for _ in 0..LOOKS {
-        let rivals = users.find(rivals_of(document)).await.map_err(fault::store)?;
-        let rivals: Vec<UserDocument> = rivals.try_collect().await.map_err(fault::store)?;
-        if rivals.iter().any(|rival| rival.id == document.id) {
-            return Ok(Registration::Registered(user));
-        }
-        let is_same_email = rivals.iter().any(|rival| rival.has_email(document));
-        if let Some(rival) = rivals.into_iter().find(|rival| rival.has_key(document)) {
-            return rival.into_kept_reply().map(Registration::KeyUsed);
-        }
-        if is_same_email {
-            return Ok(Registration::EmailTaken);
-        }
-        tokio::time::sleep(LOOK_PAUSE).await;
+    filter: Document,
+    limit: u32,
+) -> Result<Vec<UserDocument>, StoreError> {
+    let found = users
+        .find(filter)
+        .sort(doc! { "created_at": -1, "_id": -1 })
+        .limit(i64::from(limit))
+        .await
+        .map_err(fault::store)?;
+    found.try_collect().await.map_err(fault::store)
+}
+
+/// The filter of a list; none if nobody can come after that position.
+fn listed(filter: UserFilter, after: Option<&UserPosition>) -> Result<Option<Document>, StoreError> {
+    let mut listed = Document::new();
+    if let Some(status) = filter.status {
+        listed.insert("status", serialize_to_bson(&status).map_err(StoreError::corrupt)?);
     }
-    Err(StoreError::unavailable("a write was refused as a duplicate of one that cannot be seen"))
-}
-
-fn rivals_of(document: &UserDocument) -> Document {
-    let mut either = vec![doc! { "_id": document.id }, by_email(document.email())];
-    either.extend(document.key().map(by_key));
-    doc! { "$or": either }
-}
-
-/// The type is named because the index is partial: the server uses it only for
-/// queries that say as much as its filter.
-fn by_email(email: &str) -> Document {
-    doc! { "email": { "$eq": email, "$type": "string" } }
-}
-
-fn by_key(key: &Binary) -> Document {
-    doc! { "idempotency.key": { "$eq": key.clone(), "$type": "binData" } }
+    if let Some(role) = filter.role {
+        listed.insert("roles", role.word());
+    }
+    if let Some(after) = after {
+        let Some(id) = object_id(&after.user_id) else {
+            return Ok(None);
+        };
+        let at = to_bson(after.created_at);
+        let later = doc! { "created_at": at, "_id": { "$lt": id } };
+        listed.insert("$or", vec![doc! { "created_at": { "$lt": at } }, later]);
+    }
+    Ok(Some(listed))
 }

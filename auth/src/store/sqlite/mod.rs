@@ -1,7 +1,10 @@
 //! Users in a SQLite file: for one machine, with the promises of a server.
 
+mod changing;
 mod file;
 mod outbox;
+mod registering;
+mod user_rows;
 mod users;
 
 use std::time::Duration;
