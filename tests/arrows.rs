@@ -22,10 +22,12 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// Whether `name` is used as a crate in `text`.
+/// Whether `name` is used as a crate in `text`. A text that begins with it, such as the
+/// target of a log, is no use of it.
 fn names(text: &str, name: &str) -> bool {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| line.replace(&format!("\"{name}"), "\""))
         .any(|line| line.contains(&format!("{name}::")) || line.contains(&format!("use {name};")))
 }
 
