@@ -70,8 +70,16 @@ pub(crate) async fn start(
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),
     };
-    let service = accrue_accounting::assemble(config, parts);
+    let service = accrue_accounting::assemble(config, parts)?;
     doorway.open(service.router);
+    match service.keys {
+        Some(keys) => drop(host.lifecycle.spawn_worker(keys.run(host.lifecycle.worker_token()))),
+        None => tracing::warn!(
+            service = "accounting",
+            "no tokens are asked for: whoever reaches this port may do anything. \
+             ACCOUNTING_TOKEN_ISSUER names whose tokens to require"
+        ),
+    }
     host.lifecycle.spawn_worker(service.consumer.run(host.lifecycle.worker_token()));
     tracing::info!(service = "accounting", "ready");
     Ok(Some(address))

@@ -1,9 +1,14 @@
 //! The directory of the all-in-one's files: one process at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// What stays as it is in the path of a URL.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A directory that this process has for itself until the value is dropped, however
 /// the process ends.
@@ -43,6 +48,8 @@ impl DataDir {
 
     /// The URL of a SQLite file in it.
     pub(crate) fn sqlite_url(&self, name: &str) -> String {
-        format!("sqlite:{}", self.path.join(name).display())
+        // In a URL, so that a `%` or a `?` in the path stays what it is.
+        let path = self.path.join(name);
+        format!("sqlite:{}", percent_encode(path.as_os_str().as_bytes(), PATH))
     }
 }

@@ -1,5 +1,6 @@
 //! `accrue health`: whether a service is ready, for containers without curl.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,8 +34,9 @@ pub(crate) async fn run(args: HealthArgs) -> anyhow::Result<ExitCode> {
 
 /// Asks one, and prints what it says.
 async fn ask(client: &reqwest::Client, url: &str) -> anyhow::Result<bool> {
-    let response = client.get(url).send().await.with_context(|| format!("{url} does not answer"))?;
+    // Not by its URL, which may hold a password; reqwest's own text leaves that out.
+    let response = client.get(url).send().await.context("the service does not answer")?;
     let is_ready = response.status().is_success();
-    println!("{}", response.text().await.unwrap_or_default());
+    drop(writeln!(std::io::stdout(), "{}", response.text().await.unwrap_or_default()));
     Ok(is_ready)
 }

@@ -129,7 +129,7 @@ impl Host {
     pub(crate) async fn run_until_stopped(&self) -> ExitCode {
         self.lifecycle.stopping().await;
         self.drain().await;
-        ExitCode::SUCCESS
+        if self.lifecycle.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     /// Ends what runs. What does not end in time loses nothing that was acknowledged.

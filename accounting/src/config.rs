@@ -7,10 +7,12 @@ use std::time::Duration;
 use accrue_chassis::settings::Problems;
 use clap::Args;
 use secrecy::SecretString;
+use url::Url;
 
 use crate::ledger::{CREDITS_LIMIT, WelcomePolicy};
 use crate::store;
 
+const DEFAULT_AUDIENCE: &str = "accrue";
 const DEFAULT_LANES: usize = 4;
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
 const DEFAULT_DEADLINE_MS: u64 = 10_000;
@@ -20,27 +22,71 @@ const DEFAULT_DEADLINE_MS: u64 = 10_000;
 #[command(next_help_heading = "Accounting")]
 #[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct AccountingArgs {
-    /// Where accounting listens.
+    /// Where accounting listens: an IP address and a port
     #[arg(long, env = "ACCOUNTING_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
     accounting_listen: String,
-    /// accounting's database: <postgres://user:password@host:port/name> or sqlite:PATH.
+    /// Where credits are kept: `postgres://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:PATH`
     #[arg(long, env = "ACCOUNTING_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     accounting_database_url: Option<String>,
-    /// A file that holds the URL, in place of the URL itself.
-    #[arg(long, env = "ACCOUNTING_DATABASE_URL_FILE", value_name = "FILE")]
+    /// A file that holds that URL
+    #[arg(long, env = "ACCOUNTING_DATABASE_URL_FILE", value_name = "PATH")]
     accounting_database_url_file: Option<PathBuf>,
-    /// Credits that each new user is given once; 0 gives none.
+    /// Who makes the access tokens that requests must carry: `AUTH_ISSUER` of auth. Without
+    /// it whoever reaches the port may do anything
+    #[arg(long, env = "ACCOUNTING_TOKEN_ISSUER", value_name = "URL")]
+    accounting_token_issuer: Option<Url>,
+    /// Whom these tokens must be for: `AUTH_AUDIENCE` of auth
+    #[arg(long, env = "ACCOUNTING_TOKEN_AUDIENCE", default_value = DEFAULT_AUDIENCE, value_name = "NAME")]
+    accounting_token_audience: String,
+    /// Where the issuer's keys are, if not in the usual place below its URL
+    #[arg(long, env = "ACCOUNTING_JWKS_URL", value_name = "URL")]
+    accounting_jwks_url: Option<Url>,
+    /// Credits that each new user is given once; 0 gives none
     #[arg(long, env = "ACCOUNTING_WELCOME_CREDITS", default_value_t = 0, value_name = "CREDITS")]
     accounting_welcome_credits: i64,
-    /// Batches that are posted side by side, each on a connection of its own.
-    #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "N")]
+    /// When new users are given them: once they have registered, or have verified their address too
+    #[arg(long, env = "ACCOUNTING_WELCOME_ON", default_value = "registered", value_name = "WHEN")]
+    accounting_welcome_on: WelcomeOn,
+    /// Batches that are posted side by side, each on a connection of its own
+    #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "COUNT")]
     accounting_lanes: usize,
-    /// Requests answered at once; further ones get 503.
-    #[arg(long, env = "ACCOUNTING_MAX_IN_FLIGHT", default_value_t = DEFAULT_MAX_IN_FLIGHT, value_name = "N")]
+    /// Requests answered at once; what comes on top is answered with 503
+    #[arg(long, env = "ACCOUNTING_MAX_IN_FLIGHT", default_value_t = DEFAULT_MAX_IN_FLIGHT, value_name = "COUNT")]
     accounting_max_in_flight: usize,
-    /// Every request is answered within this time.
+    /// Every request is answered within this many milliseconds
     #[arg(long, env = "ACCOUNTING_REQUEST_DEADLINE_MS", default_value_t = DEFAULT_DEADLINE_MS, value_name = "MS")]
     accounting_request_deadline_ms: u64,
+}
+
+/// What a new user must have done to be given welcome credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WelcomeOn {
+    /// Registered.
+    Registered,
+    /// Shown that the address is theirs.
+    Verified,
+}
+
+/// Whose access tokens are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// Who makes them: auth's `AUTH_ISSUER`.
+    pub issuer: String,
+    /// Whom they are for.
+    pub audience: String,
+    /// Where the issuer's keys are.
+    pub jwks_url: Url,
+}
+
+impl TokenConfig {
+    /// Tokens of `issuer`, whose keys are in the usual place below it.
+    #[must_use]
+    pub fn of_issuer(issuer: &Url) -> Self {
+        let mut jwks_url = issuer.clone();
+        jwks_url.set_path(&format!("{}/.well-known/jwks.json", issuer.path().trim_end_matches('/')));
+        let issuer = issuer.as_str().trim_end_matches('/').to_owned();
+        Self { issuer, audience: DEFAULT_AUDIENCE.to_owned(), jwks_url }
+    }
 }
 
 /// accounting's settings, checked.
@@ -50,6 +96,8 @@ pub struct AccountingConfig {
     pub listen: SocketAddr,
     /// The database, if one was named. It holds a password.
     pub database_url: Option<SecretString>,
+    /// Whose access tokens are required; none: whoever reaches the port may do anything.
+    pub tokens: Option<TokenConfig>,
     /// Credits for new users.
     pub welcome: WelcomePolicy,
     /// Batches posted side by side.
@@ -67,6 +115,7 @@ impl AccountingConfig {
         Self {
             listen,
             database_url: None,
+            tokens: None,
             welcome: WelcomePolicy::OFF,
             lanes: DEFAULT_LANES,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
@@ -87,6 +136,14 @@ impl AccountingArgs {
             Some(SecretString::from(url))
         });
         let url_is_usable = database_url.is_some() == given;
+        let tokens = self.accounting_token_issuer.map(|issuer| {
+            let usual = TokenConfig::of_issuer(&issuer);
+            TokenConfig {
+                audience: self.accounting_token_audience,
+                jwks_url: self.accounting_jwks_url.unwrap_or(usual.jwks_url),
+                ..usual
+            }
+        });
         let (credits, lanes) = (self.accounting_welcome_credits, self.accounting_lanes);
         let credits = problems.in_range("ACCOUNTING_WELCOME_CREDITS", credits, 0..=CREDITS_LIMIT - 1);
         let lanes = problems.in_range("ACCOUNTING_LANES", lanes, 1..=64);
@@ -100,7 +157,11 @@ impl AccountingArgs {
         Some(AccountingConfig {
             listen: listen?,
             database_url,
-            welcome: WelcomePolicy { credits: credits?, needs_verified_email: false },
+            tokens,
+            welcome: WelcomePolicy {
+                credits: credits?,
+                needs_verified_email: self.accounting_welcome_on == WelcomeOn::Verified,
+            },
             lanes: lanes?,
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),

@@ -1,7 +1,7 @@
 //! The consumer: user events from the queue into the ledger, acked after their commit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::clock::SharedClock;
@@ -11,17 +11,27 @@ use accrue_events::broker::{BrokerError, Delivery, Settlement, Subscriber, Subsc
 use accrue_events::user::{DecodeError, Decoded, UserEvent, UserEventKind};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::batcher::{Batcher, PostError};
-use crate::ledger::{Command, Receipt, UserChange};
+use crate::ledger::{Command, Receipt, Rejection, UserChange};
+use crate::store::LedgerStore;
 
 /// Deliveries in work at once.
 const PREFETCH: u16 = 300;
 /// The same until the first commit after a reconnect. A broken connection charges
 /// every delivery in work against its limit, so a crash loop must hold few.
 const CAUTIOUS_PREFETCH: u16 = 10;
+/// The same after a subscription that ended without a commit: perhaps a delivery breaks
+/// it, and then no other may be charged for that one.
+const WARY_PREFETCH: u16 = 1;
+/// For how long deliveries are held while the database is away. Then they go back to
+/// the queue: a broker ends consumers that hold deliveries for very long.
+const HOLD_LIMIT: Duration = Duration::from_mins(5);
+/// A larger message is none of auth's, and is not taken into memory many times over.
+const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long what is in work at a shutdown may take; what is not settled by then
 /// comes again.
 const FINISH_LIMIT: Duration = Duration::from_secs(3);
@@ -29,9 +39,17 @@ const FINISH_LIMIT: Duration = Duration::from_secs(3);
 /// Takes user events from a queue and posts them to the ledger.
 pub struct Consumer {
     subscriber: Arc<dyn Subscriber>,
+    store: Arc<dyn LedgerStore>,
     batcher: Batcher,
     link: Link,
     clock: SharedClock,
+}
+
+/// How far a subscription came.
+#[derive(Debug, Default)]
+struct Progress {
+    has_delivered: bool,
+    has_committed: bool,
 }
 
 /// A delivery in work; ends with how it is to be settled, or with nothing if the
@@ -40,22 +58,37 @@ type Work = BoxFuture<'static, Option<(u64, Settlement)>>;
 
 impl Consumer {
     /// A consumer of what `subscriber` receives. `link` is told how the broker does.
-    pub fn new(subscriber: Arc<dyn Subscriber>, batcher: Batcher, link: Link, clock: SharedClock) -> Self {
-        Self { subscriber, batcher, link, clock }
+    /// `store` is only asked whether it is there.
+    pub fn new(
+        subscriber: Arc<dyn Subscriber>,
+        (store, batcher): (Arc<dyn LedgerStore>, Batcher),
+        link: Link,
+        clock: SharedClock,
+    ) -> Self {
+        Self { subscriber, store, batcher, link, clock }
     }
 
     /// Consumes until `stop`. Whatever breaks is built anew, with a backoff, without end.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_reconnect();
+        let mut prefetch = CAUTIOUS_PREFETCH;
         while !stop.is_cancelled() {
-            let begun = Instant::now();
-            let error = match self.consume(&stop).await {
+            self.wait_for_store(&stop).await;
+            let mut progress = Progress::default();
+            let error = match self.consume(prefetch, &mut progress, &stop).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
             self.link.down(error.to_string());
             tracing::warn!(error = chain(&error), "consuming was interrupted; will subscribe again");
-            if begun.elapsed() > Duration::from_secs(10) {
+            prefetch = if progress.has_committed || !progress.has_delivered {
+                CAUTIOUS_PREFETCH
+            } else {
+                WARY_PREFETCH
+            };
+            if progress.has_delivered {
+                // The broker is well; a delivery that breaks the connection each time
+                // must get through its limit quickly.
                 backoff.reset();
             }
             tokio::select! {
@@ -65,29 +98,56 @@ impl Consumer {
         }
     }
 
+    /// Nothing is taken from the queue that could not be stored.
+    async fn wait_for_store(&self, stop: &CancellationToken) {
+        let mut backoff = Backoff::for_reconnect();
+        while !stop.is_cancelled() && self.store.ping().await.is_err() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(backoff.next_wait()) => {}
+            }
+        }
+    }
+
     /// One subscription, until it breaks or `stop`.
-    async fn consume(&self, stop: &CancellationToken) -> Result<(), BrokerError> {
+    async fn consume(
+        &self,
+        prefetch: u16,
+        progress: &mut Progress,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
         let mut subscription = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            subscription = self.subscriber.subscribe(CAUTIOUS_PREFETCH) => subscription?,
+            subscription = self.subscriber.subscribe(prefetch) => subscription?,
         };
         self.link.up();
-        let mut is_cautious = true;
         let mut in_work: FuturesUnordered<Work> = FuturesUnordered::new();
+        let mut settled_at = Instant::now();
         loop {
             let is_full = in_work.len() >= usize::from(PREFETCH);
+            if in_work.is_empty() {
+                settled_at = Instant::now();
+            }
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(settled_at + HOLD_LIMIT), if !in_work.is_empty() => {
+                    return Err(BrokerError::Ended("the database is away; deliveries were given back"));
+                }
                 Some(done) = in_work.next(), if !in_work.is_empty() => {
                     let settlements = gather(done, &mut in_work);
                     let has_commit = settlements.iter().any(|(_, settlement)| *settlement == Settlement::Ack);
                     settle(subscription.as_mut(), settlements).await?;
-                    if is_cautious && has_commit {
-                        is_cautious = false;
+                    settled_at = Instant::now();
+                    if has_commit && !progress.has_committed {
+                        progress.has_committed = true;
                         subscription.set_prefetch(PREFETCH).await?;
                     }
                 }
-                delivery = subscription.next(), if !is_full => in_work.push(self.work(&delivery?, stop.clone())),
+                delivery = subscription.next(), if !is_full => {
+                    let delivery = delivery?;
+                    progress.has_delivered = true;
+                    in_work.push(self.work(&delivery, stop.clone()));
+                }
             }
         }
         // Graceful: what was taken in is finished, unless the database is away.
@@ -105,6 +165,16 @@ impl Consumer {
     fn work(&self, delivery: &Delivery, stop: CancellationToken) -> Work {
         let tag = delivery.tag;
         let settled = move |settlement| -> Work { Box::pin(std::future::ready(Some((tag, settlement)))) };
+        if delivery.body.len() > MAX_BODY_BYTES {
+            let bytes = delivery.body.len();
+            tracing::warn!(
+                bytes,
+                message_id = delivery.message_id,
+                "a huge message goes to the dead letters"
+            );
+            count("malformed");
+            return settled(Settlement::Reject);
+        }
         match UserEvent::decode(&delivery.body) {
             Ok(Decoded::User(event)) => {
                 let (batcher, clock) = (self.batcher.clone(), Arc::clone(&self.clock));
@@ -150,6 +220,13 @@ async fn apply(
                     metrics::histogram!("registration_to_account_lag_seconds").record(lag);
                 }
                 return Some(Settlement::Ack);
+            }
+            // Somebody else holds the account: in this process's memory it waits its turn.
+            Ok(Err(Rejection::AccountBusy)) => {
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    () = tokio::time::sleep(backoff.next_wait()) => {}
+                }
             }
             Ok(Err(rejection)) => {
                 tracing::error!(%rejection, event_id = %id, "the ledger rejected an event");

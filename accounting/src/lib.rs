@@ -10,4 +10,5 @@ pub mod store;
 
 pub use batcher::{Batcher, Decision, PostError};
 pub use consumer::Consumer;
+pub use http::openapi;
 pub use service::{Parts, Service, assemble};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::{Link, Probe, Readiness};
-use accrue_chassis::http::{Collector, Manners, Operations, polite};
+use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, open_to_anyone, polite};
 use accrue_chassis::lifecycle::Lifecycle;
+use accrue_chassis::tokens::{RemoteKeys, Verifier};
 use accrue_events::broker::Subscriber;
 use async_trait::async_trait;
 use axum::Router;
@@ -35,19 +36,40 @@ pub struct Parts {
 pub struct Service {
     /// All routes.
     pub router: Router,
+    /// Fetches the keys that tokens are verified with; to be run as a worker.
+    pub keys: Option<RemoteKeys>,
     /// To be run as a worker.
     pub consumer: Consumer,
 }
 
 /// Puts accounting together. The ledger's lanes run from now on.
-#[must_use]
-pub fn assemble(config: &AccountingConfig, parts: Parts) -> Service {
+///
+/// # Errors
+/// When there is no TLS to fetch keys with.
+pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
     let Parts { store, subscriber, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.welcome, &lifecycle);
     let link = Link::default();
-    let readiness = Readiness::default()
+    let mut readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone());
+    let (router, document) =
+        http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
+    let (router, keys) = match &config.tokens {
+        Some(tokens) => {
+            let keys_link = Link::default();
+            readiness = readiness.want("token_keys", keys_link.clone());
+            let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
+            let verifier = Verifier::new(
+                Arc::new(keys.clone()),
+                tokens.issuer.clone(),
+                tokens.audience.clone(),
+                Arc::clone(&clock),
+            );
+            (guard(router, &document, Arc::new(verifier))?, Some(keys))
+        }
+        None => (open_to_anyone(router), None),
+    };
     let collectors = vec![count_placeholders(Arc::clone(&store))];
     let operations = Operations { readiness, metrics, collectors, lifecycle };
     let manners = Manners {
@@ -55,11 +77,9 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> Service {
         deadline: config.request_deadline,
         max_in_flight: config.max_in_flight,
     };
-    let router = http::routes(http::Accounting { batcher: batcher.clone(), store });
-    Service {
-        router: polite(router.merge(operations.routes()), manners),
-        consumer: Consumer::new(subscriber, batcher, link, clock),
-    }
+    let router = router.merge(operations.routes()).merge(documentation(document));
+    let consumer = Consumer::new(subscriber, (store, batcher), link, clock);
+    Ok(Service { router: polite(router, manners), keys, consumer })
 }
 
 struct StoreProbe(Arc<dyn LedgerStore>);

@@ -170,3 +170,30 @@ async fn a_database_without_the_older_tables_is_only_ours() {
         .expect("asked");
     assert_eq!(legacy, None);
 }
+
+/// Where somebody had dropped the foreign key to end the outage, there are credits
+/// without an account.
+#[tokio::test]
+async fn credits_without_an_account_wait_on_placeholders() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let mut connection = PgConnection::connect(database.url()).await.expect("connected");
+    for sql in [
+        SCHEMA,
+        ROWS,
+        "ALTER TABLE credit_allocations DROP CONSTRAINT credit_allocations_user_id_fkey",
+        "INSERT INTO credit_allocations
+             (user_id, total_credits, remaining_credits, allocated_by, allocated_at, expires_at)
+         VALUES ('orphan', 100, 90, 'admin', '2025-01-01Z', '2999-01-01Z')",
+        "UPDATE user_accounts SET email = 'Ada@Example.COM' WHERE user_id = 'ada'",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut connection).await.expect("the older database");
+    }
+    let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
+    let orphan = account(&store, "orphan").await.account;
+    assert_eq!((orphan.status, orphan.available), (AccountStatus::Placeholder, 90));
+    store.post(&[allocation("orphan", 5)], WelcomePolicy::OFF).await.expect("posted")[0]
+        .clone()
+        .expect("the account's entries go on where the copied ones end");
+    assert_eq!(account(&store, "orphan").await.account.available, 95);
+    assert_eq!(account(&store, "ada").await.account.email.as_deref(), Some("ada@example.com"));
+}

@@ -1,6 +1,8 @@
 //! How a process stops: what came in is finished, then the workers, then it is over.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -21,6 +23,7 @@ pub struct Lifecycle {
     workers: CancellationToken,
     request_tasks: TaskTracker,
     worker_tasks: TaskTracker,
+    has_failed: Arc<AtomicBool>,
 }
 
 /// A task that was meant to finish and did not: it panicked, or the process is ending.
@@ -73,12 +76,23 @@ impl Lifecycle {
     }
 
     /// Starts a worker, which is to end soon after [`Lifecycle::worker_token`] is cancelled.
+    /// One that panics ends the process: without it the rest would only seem to work.
     pub fn spawn_worker<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.worker_tasks.spawn(task)
+        let watch = WorkerWatch(self.clone());
+        self.worker_tasks.spawn(async move {
+            let _watch = watch;
+            task.await
+        })
+    }
+
+    /// Whether a worker has failed, so that the process ends with an error.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
     }
 
     /// Runs `work` to its end even when the caller is dropped half-way, as axum
@@ -95,20 +109,31 @@ impl Lifecycle {
         self.spawn_request(work).await.map_err(TaskLost)
     }
 
-    /// Waits for requests, then for workers, for `limit` in all. Returns whether
+    /// Waits for requests, for two thirds of `limit` at most, so that a client which
+    /// never ends leaves time for the workers; then for workers. Returns whether
     /// everything ended; what did not is lost with the process, as by kill -9.
     pub async fn drain(&self, limit: Duration) -> bool {
         self.stop();
-        let drained = tokio::time::timeout(limit, async {
-            self.request_tasks.close();
-            self.request_tasks.wait().await;
-            self.workers.cancel();
-            self.worker_tasks.close();
-            self.worker_tasks.wait().await;
-        })
-        .await;
+        let ended = tokio::time::Instant::now() + limit;
+        self.request_tasks.close();
+        let requests = tokio::time::timeout(limit * 2 / 3, self.request_tasks.wait()).await;
         self.workers.cancel();
-        drained.is_ok()
+        self.worker_tasks.close();
+        let workers = tokio::time::timeout_at(ended, self.worker_tasks.wait()).await;
+        requests.is_ok() && workers.is_ok()
+    }
+}
+
+/// Notices a worker that panics: it is dropped while the task unwinds.
+struct WorkerWatch(Lifecycle);
+
+impl Drop for WorkerWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a worker panicked; the process ends");
+            self.0.has_failed.store(true, Ordering::Release);
+            self.0.stop();
+        }
     }
 }
 
@@ -142,6 +167,14 @@ mod tests {
         });
         lifecycle.spawn_worker(async move { workers.cancelled().await });
         assert!(lifecycle.drain(Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_the_process() {
+        let lifecycle = Lifecycle::new();
+        let worker = lifecycle.spawn_worker(async { panic!("on purpose") });
+        let (): () = worker.await.expect_err("it panicked").is_panic().then_some(()).expect("a panic");
+        assert!(lifecycle.has_failed() && lifecycle.is_stopping());
     }
 
     #[tokio::test]

@@ -102,6 +102,12 @@ impl Problem {
         self
     }
 
+    /// The sentence for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -65,7 +65,7 @@ fn below(base: &Url, path: &[&str]) -> anyhow::Result<Url> {
     let mut url = base.clone();
     match url.path_segments_mut() {
         Ok(mut segments) => segments.pop_if_empty().extend(path),
-        Err(()) => anyhow::bail!("{base} is not the URL of a service"),
+        Err(()) => anyhow::bail!("a service's URL is http://HOST:PORT"),
     };
     Ok(url)
 }

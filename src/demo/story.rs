@@ -50,7 +50,7 @@ pub(super) async fn tell(narrator: &mut Narrator, services: &Services, gate: Gat
         Gate::NotOurs => say("waiting for UserRegistered to arrive, if it has not yet"),
     }
     let balance = becomes_active(narrator, services, &user_id, &who.email).await?;
-    keeps_its_allocation(narrator, services, &user_id, &allocation_id).await?;
+    keeps_its_allocation(narrator, services, (&user_id, balance), &allocation_id).await?;
     let first_replies = (&registered, &allocated);
     repeats_change_nothing(narrator, services, &who, (&user_id, balance), first_replies).await
 }
@@ -138,7 +138,7 @@ async fn becomes_active(
 async fn keeps_its_allocation(
     narrator: &mut Narrator,
     services: &Services,
-    user_id: &str,
+    (user_id, balance): (&str, i64),
     allocation_id: &str,
 ) -> anyhow::Result<()> {
     let answer = services.account(user_id, &["allocations", allocation_id]).await?;
@@ -147,8 +147,13 @@ async fn keeps_its_allocation(
     let answer = services.account(user_id, &["entries"]).await?;
     let body = answer.expect(StatusCode::OK)?;
     let entries = body["data"].as_array().context("the entries are a list")?;
-    let ours: Vec<_> = entries.iter().filter(|entry| entry["allocation_id"] == *allocation_id).collect();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| entry["allocation_id"] == *allocation_id);
     ensure!(ours.len() == 1 && ours[0]["credits"] == CREDITS, "the entries are {body}");
+    let are_welcome = others.iter().all(|entry| entry["kind"] == "welcome") && others.len() <= 1;
+    ensure!(are_welcome, "something else was booked: {body}");
+    let sum: i64 = entries.iter().filter_map(|entry| entry["credits"].as_i64()).sum();
+    ensure!(sum == balance, "the entries sum to {sum}, the balance is {balance}: {body}");
     narrator.held(&format!("allocation {allocation_id} has {CREDITS} credits left, booked in one entry"));
     Ok(())
 }

@@ -5,6 +5,7 @@ use accrue_chassis::problem::{FieldError, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::store::AccountPosition;
 
@@ -12,8 +13,9 @@ const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
 /// One page of a collection.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Page<T> {
+    /// The items.
     data: Vec<T>,
     /// To be sent back as `cursor` for the page after; none on the last one.
     next_cursor: Option<String>,
@@ -74,7 +76,9 @@ pub(super) fn after_account(position: &AccountPosition) -> String {
 pub(super) fn parse_account(cursor: &str) -> Result<AccountPosition, Problem> {
     let text = decode(cursor)?;
     let (micros, user_id) = text.split_once(':').ok_or_else(invalid_cursor)?;
-    let created_at = micros.parse().ok().and_then(clock::from_micros).ok_or_else(invalid_cursor)?;
+    let micros: i64 = micros.parse().map_err(|_| invalid_cursor())?;
+    // Nothing of ours is older than 1970, and no database keeps what is out of range.
+    let created_at = clock::from_micros(micros).filter(|_| micros >= 0).ok_or_else(invalid_cursor)?;
     if user_id.contains('\0') {
         return Err(invalid_cursor());
     }
@@ -93,7 +97,14 @@ mod tests {
             user_id: "a:b".into(),
         };
         assert_eq!(parse_account(&after_account(&position)).expect("ours"), position);
-        for rubbish in ["", "!", "AAAA", &after_seq(1), &URL_SAFE_NO_PAD.encode("99999999999999999999:u")] {
+        for rubbish in [
+            "",
+            "!",
+            "AAAA",
+            &after_seq(1),
+            &URL_SAFE_NO_PAD.encode("99999999999999999999:u"),
+            &URL_SAFE_NO_PAD.encode("-300000000000000000:u"),
+        ] {
             assert!(parse_account(rubbish).is_err(), "{rubbish}");
         }
     }

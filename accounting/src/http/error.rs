@@ -84,6 +84,10 @@ fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
             let detail = "The allocation's end has passed; give one that lies ahead, or none.";
             Problem::invalid(vec![FieldError::new("/expires_at", "in_the_past", detail)])
         }
+        Rejection::AccountBusy => {
+            let detail = "The account is being changed by somebody else; try again with the same key.";
+            Problem::unavailable("account_busy", detail, 1)
+        }
         Rejection::AccountClosed => conflict(
             "account_closed",
             "The user was deleted: the account is closed and takes no new credits.",

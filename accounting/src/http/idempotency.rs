@@ -1,6 +1,7 @@
 //! The `Idempotency-Key` header, and the fingerprint of the request that it came with.
 
 use accrue_chassis::problem::Problem;
+use accrue_chassis::tokens::Caller;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,13 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ledger::IdempotencyKey;
 
-/// Who sends requests while nobody is asked for a token.
-const ANYONE: &str = "anyone";
-
 /// The key of a request that must have one. `operation` and `request` make the
 /// fingerprint that tells a repetition from another request.
 pub(super) fn required_key(
     headers: &HeaderMap,
+    caller: &Caller,
     operation: &str,
     request: &impl Serialize,
 ) -> Result<IdempotencyKey, Problem> {
@@ -34,7 +33,7 @@ pub(super) fn required_key(
         return Err(invalid());
     }
     Ok(IdempotencyKey {
-        client: ANYONE.to_owned(),
+        client: caller.client_id.clone(),
         key: key.to_owned(),
         fingerprint: fingerprint(operation, request)?,
     })
@@ -90,7 +89,13 @@ mod tests {
         for value in values {
             headers.append("idempotency-key", HeaderValue::from_static(value));
         }
-        required_key(&headers, "allocate", &json!({}))
+        let caller = Caller {
+            subject: "shop".to_owned(),
+            client_id: "shop".to_owned(),
+            scopes: accrue_chassis::tokens::Scopes::default(),
+            session_id: None,
+        };
+        required_key(&headers, &caller, "allocate", &json!({}))
     }
 
     #[test]

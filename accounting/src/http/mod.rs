@@ -2,16 +2,20 @@
 
 mod accounts;
 mod allocations;
+mod balance;
 mod cursor;
 mod entries;
 mod error;
 mod idempotency;
+mod openapi;
 mod user_id;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::batcher::Batcher;
 use crate::store::LedgerStore;
@@ -25,13 +29,22 @@ pub(crate) struct Accounting {
     pub(crate) store: Arc<dyn LedgerStore>,
 }
 
-/// All routes of accounting's own.
-pub(crate) fn routes(accounting: Accounting) -> Router {
-    Router::new()
-        .route("/v1/accounts", get(accounts::list::list))
-        .route("/v1/accounts/{user_id}", get(accounts::get::get))
-        .route("/v1/accounts/{user_id}/entries", get(entries::list::list))
-        .route("/v1/accounts/{user_id}/allocations", axum::routing::post(allocations::create::create))
-        .route("/v1/accounts/{user_id}/allocations/{allocation_id}", get(allocations::get::get))
-        .with_state(accounting)
+/// All routes of accounting's own, and the document that describes them.
+pub(crate) fn routes(accounting: Accounting) -> (Router, OpenApi) {
+    described().with_state(accounting).split_for_parts()
+}
+
+fn described() -> OpenApiRouter<Accounting> {
+    OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(accounts::list::list))
+        .routes(routes!(accounts::get::get))
+        .routes(routes!(entries::list::list))
+        .routes(routes!(allocations::create::create))
+        .routes(routes!(allocations::get::get))
+}
+
+/// The document that describes accounting's routes.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    described().into_openapi()
 }

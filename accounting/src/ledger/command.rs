@@ -120,6 +120,10 @@ pub enum Rejection {
     /// The user was deleted.
     #[error("the account is closed and takes no new credits")]
     AccountClosed,
+    /// Somebody else holds the account locked. Never the core's own decision; the same
+    /// command may succeed a little later.
+    #[error("the account is locked by somebody else")]
+    AccountBusy,
     /// The key came before with another request.
     #[error("the idempotency key was used before with another request")]
     KeyReused,

@@ -8,6 +8,12 @@ pub enum StoreError {
     /// Out of reach, overloaded or busy: the same call may succeed a little later.
     #[error("the accounting database cannot be used right now")]
     Unavailable(#[source] sqlx::Error),
+    /// It takes no writes: a standby, or a disk that was made read-only.
+    #[error("the accounting database takes no writes")]
+    ReadOnly,
+    /// An account stayed locked by somebody else.
+    #[error("an account stayed locked by somebody else")]
+    Locked,
     /// No answer in time. Whether it took effect is not known.
     #[error("the accounting database did not answer in time")]
     TimedOut,
@@ -24,7 +30,7 @@ impl StoreError {
     /// Whether the same call may succeed a little later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TimedOut)
+        matches!(self, Self::Unavailable(_) | Self::TimedOut | Self::ReadOnly | Self::Locked)
     }
 }
 
@@ -41,16 +47,9 @@ impl From<sqlx::Error> for StoreError {
                 _ if fault.code().is_some_and(|code| code.len() == 5 && code.starts_with("22")) => {
                     Self::Refused(error)
                 }
-                // Class 42 and SQLite's general error: the schema is not the one that this
-                // release was written for.
-                _ if fault
-                    .code()
-                    .is_some_and(|code| (code.len() == 5 && code.starts_with("42")) || code == "1") =>
-                {
-                    Self::Corrupt(format!("a statement does not fit its schema: {}", fault.message()))
-                }
-                // Locks, timeouts, restarts, full disks: all of them pass once an
-                // operator or time has acted.
+                _ if fault.code().as_deref() == Some("55P03") => Self::Locked,
+                // Time-outs, restarts, full disks, rights and tables that are not there: all of
+                // them pass once time or an operator has acted.
                 _ => Self::Unavailable(error),
             },
             Error::ColumnDecode { .. }

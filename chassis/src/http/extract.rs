@@ -64,7 +64,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let detail = format!("The text at \"{pointer}\" holds a NUL character (\\u0000); leave it out.");
         return Err(Problem::invalid(vec![FieldError::new(pointer, "nul_character", detail)]));
     }
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    if !value.is_object() {
+        // serde would take an array for an object, member by member.
+        let detail = "The body must be a JSON object.";
+        return Err(Problem::invalid(vec![FieldError::new("", "invalid_value", detail)]));
+    }
+    // From the text once more: a member that is there twice is lost in the value.
+    let mut text = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut text).map_err(|error| {
         let pointer = json_pointer(error.path());
         let place = if pointer.is_empty() { String::new() } else { format!(" at \"{pointer}\"") };
         let detail = format!("The body does not fit{place}: {}.", error.inner());
@@ -179,6 +186,9 @@ mod tests {
         assert_eq!(told(r#"{"credits":1.5}"#).await["errors"][0]["pointer"], "/credits");
         assert_eq!(told(r#"{"credits":1,"tags":["a","b\u0000"]}"#).await["errors"][0]["pointer"], "/tags/1");
         assert_eq!(told(r#"{"credits":1,"a/b\u0000":1}"#).await["errors"][0]["code"], "nul_character");
+        assert_eq!(told("[5,[]]").await["code"], "invalid_request");
+        let twice = told(r#"{"credits":1,"credits":2}"#).await;
+        assert!(twice["detail"].as_str().expect("text").contains("duplicate field `credits`"), "{twice}");
         let unknown = told(r#"{"credits":1,"credit":2}"#).await;
         assert!(unknown["detail"].as_str().expect("text").contains("unknown field `credit`"), "{unknown}");
     }

@@ -1,6 +1,7 @@
 //! How our services speak HTTP: extractors, layers, the server.
 
 mod access;
+mod client;
 mod documentation;
 mod doorway;
 mod extract;
@@ -12,7 +13,9 @@ mod trace;
 
 pub use access::{
     Access, AccessTable, OWNER_SCHEME, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table, guard,
+    open_to_anyone,
 };
+pub use client::{ClientAddress, PeerAddress, TrustedProxies};
 pub use documentation::documentation;
 pub use doorway::Doorway;
 pub use extract::{DEFAULT_BODY_LIMIT_BYTES, Json, Path, Query};

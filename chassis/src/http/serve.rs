@@ -1,15 +1,19 @@
 //! The server: bounded connections, a limit on reading headers, a graceful end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Layer as _;
 
+use super::client::PeerAddress;
 use crate::lifecycle::Lifecycle;
 
 /// A client that has not sent its headers by then is cut off, an idle one too.
@@ -29,8 +33,9 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let connection = serve_connection(stream, router.clone(), lifecycle.clone());
+            Ok((stream, peer, place)) => {
+                let service = Extension(PeerAddress(peer.ip())).layer(router.clone());
+                let connection = serve_connection(stream, service, lifecycle.clone());
                 lifecycle.spawn_request(async move {
                     connection.await;
                     drop(place);
@@ -47,19 +52,23 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, lifecycle: Lifecycle) {
+async fn serve_connection(
+    stream: TcpStream,
+    service: AddExtension<Router, PeerAddress>,
+    lifecycle: Lifecycle,
+) {
     // Small replies are the rule: waiting to fill a packet only adds delay.
     drop(stream.set_nodelay(true));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_LIMIT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

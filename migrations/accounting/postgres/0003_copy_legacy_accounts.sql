@@ -4,6 +4,7 @@
 -- what has expired meanwhile is booked out like any other expiry.
 --
 -- How the older rows are read:
+-- - Credits without an account get a placeholder.
 -- - An account under a made-up address was a placeholder and is one again.
 -- - A remainder below 0 (two deductions at once could cause it) counts as 0, one
 --   above the total (adjustments could cause it) raises the total.
@@ -20,7 +21,7 @@ BEGIN
     SELECT
         user_id,
         CASE WHEN is_placeholder THEN 'placeholder' ELSE 'active' END,
-        CASE WHEN is_placeholder THEN NULL ELSE email END,
+        CASE WHEN is_placeholder THEN NULL ELSE lower(trim(email)) END,
         CASE WHEN is_placeholder THEN NULL ELSE username END,
         'declined',
         LEAST(GREATEST(created_at, timestamptz '1970-01-01 00:00Z'), adopted_at),
@@ -36,6 +37,12 @@ BEGIN
     IF to_regclass('legacy.credit_allocations') IS NULL THEN
         RETURN;
     END IF;
+
+    -- Where the foreign key was dropped in an emergency, there are credits without an
+    -- account. They wait on placeholders, like all that come before their user.
+    INSERT INTO accounts (user_id, welcome, created_at, updated_at)
+    SELECT DISTINCT user_id, 'declined', adopted_at, adopted_at FROM legacy.credit_allocations
+    ON CONFLICT (user_id) DO NOTHING;
 
     INSERT INTO credit_allocations
         (user_id, id, credits, remaining, expires_at, reason, metadata, actor, recorded_at)

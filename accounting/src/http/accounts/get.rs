@@ -1,18 +1,36 @@
 //! `GET /v1/accounts/{user_id}`
 
 use accrue_chassis::http::Path;
+use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
+use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
-use super::{AccountBody, unknown_account};
+use super::{AccountBody, refuse_shut_out, unknown_account};
 use crate::http::error::ApiError;
 use crate::http::{Accounting, user_id};
 
+/// One account
+///
+/// With what can be spent now: credits that have run out do not count.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{user_id}",
+    tag = "accounts",
+    params(("user_id" = String, Path, description = "Whose account.", min_length = 1, max_length = 50)),
+    security(("token" = ["accounts:read"]), ("owner" = [])),
+    responses(
+        (status = 200, description = "The account.", body = AccountBody),
+        AnyProblem, TokenProblem, NotFoundProblem,
+    )
+)]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AccountBody>, ApiError> {
     user_id::check(&id)?;
     let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
+    refuse_shut_out(&caller, &account.account)?;
     Ok(Json(account.into()))
 }

@@ -2,9 +2,11 @@
 
 use accrue_chassis::http::Query;
 use accrue_chassis::problem::{FieldError, Problem};
+use accrue_chassis::problem_docs::{AnyProblem, TokenProblem};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::AccountBody;
 use crate::http::Accounting;
@@ -13,15 +15,34 @@ use crate::http::error::ApiError;
 use crate::ledger::AccountStatus;
 use crate::store::{AccountFilter, AccountPosition};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Params {
+    /// Only those in this state: `placeholder`, `active`, `suspended`, `closed` or `orphaned`.
+    #[param(example = "placeholder")]
     status: Option<String>,
+    /// Only the one with this address.
     email: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// Accounts, newest first
+#[utoipa::path(
+    get,
+    path = "/v1/accounts",
+    tag = "accounts",
+    params(Params),
+    security(("token" = ["accounts:read"])),
+    responses(
+        (status = 200, description = "One page.", body = Page<AccountBody>),
+        AnyProblem, TokenProblem,
+    )
+)]
 pub(in crate::http) async fn list(
     State(accounting): State<Accounting>,
     Query(params): Query<Params>,

@@ -3,30 +3,45 @@
 pub(super) mod get;
 pub(super) mod list;
 
+use accrue_chassis::problem::Problem;
+use accrue_chassis::tokens::Caller;
+use axum::http::StatusCode;
 use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
+use super::balance::Balance;
+use super::openapi::ACCOUNTS_READ;
+use crate::ledger::{Account, AccountStatus};
 use crate::store::AccountView;
 
-/// An account as callers see it.
-#[derive(Debug, Serialize)]
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account, example = json!({
+    "user_id": "65f0c0ffee0000000000abcd", "status": "active", "email": "ada@example.com",
+    "username": null, "display_name": "Ada", "balance": {"available": 100, "reserved": 0},
+    "created_at": "2026-01-02T03:04:05.678901Z", "updated_at": "2026-01-02T03:04:05.700123Z",
+}))]
 pub(super) struct AccountBody {
+    /// Whose it is.
+    #[schema(min_length = 1, max_length = 50)]
     user_id: String,
+    /// `placeholder`, `active`, `suspended`, `closed` or `orphaned`.
     status: &'static str,
+    /// None on placeholders and closed accounts.
     email: Option<String>,
+    /// The user's name for signing in.
     username: Option<String>,
+    /// What to call the user.
     display_name: Option<String>,
+    /// What it holds.
     balance: Balance,
+    /// When it was first heard of.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When it last changed.
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
-}
-
-#[derive(Debug, Serialize)]
-struct Balance {
-    available: i64,
-    reserved: i64,
 }
 
 impl From<AccountView> for AccountBody {
@@ -46,8 +61,21 @@ impl From<AccountView> for AccountBody {
 }
 
 /// 404 for an account that nothing was ever booked on and no event told of.
-pub(super) fn unknown_account() -> accrue_chassis::problem::Problem {
+pub(super) fn unknown_account() -> Problem {
     let detail = "There is no account of this user id. One is made by the first allocation, or by the \
                   event of the user's registration.";
-    accrue_chassis::problem::Problem::not_found("account_not_found", detail)
+    Problem::not_found("account_not_found", detail)
+}
+
+/// A user who was shut out reads nothing any more, though their token still has a while to run.
+pub(super) fn refuse_shut_out(caller: &Caller, account: &Account) -> Result<(), Problem> {
+    let is_shut_out = matches!(account.status, AccountStatus::Suspended | AccountStatus::Closed);
+    if caller.user_id() == Some(account.user_id.as_str())
+        && is_shut_out
+        && !caller.scopes.contains(ACCOUNTS_READ)
+    {
+        let detail = "This account is suspended or closed: its user may no longer use it.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "account_suspended", detail));
+    }
+    Ok(())
 }

@@ -2,38 +2,42 @@
 
 use accrue_chassis::http::Path;
 use accrue_chassis::problem::Problem;
+use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
+use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::AllocationBody;
+use crate::http::accounts::{refuse_shut_out, unknown_account};
 use crate::http::error::ApiError;
 use crate::http::{Accounting, user_id};
 
-#[derive(Debug, Serialize)]
-pub(in crate::http) struct AllocationBody {
-    id: Uuid,
-    user_id: String,
-    credits: i64,
-    remaining: i64,
-    reason: Option<String>,
-    metadata: Option<Value>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-    actor: String,
-    #[serde(with = "time::serde::rfc3339")]
-    recorded_at: OffsetDateTime,
-}
-
+/// One allocation, with what is left of it
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{user_id}/allocations/{allocation_id}",
+    tag = "allocations",
+    params(
+        ("user_id" = String, Path, description = "Whose account.", min_length = 1, max_length = 50),
+        ("allocation_id" = String, Path, description = "Which allocation."),
+    ),
+    security(("token" = ["accounts:read"]), ("owner" = [])),
+    responses(
+        (status = 200, description = "The allocation.", body = AllocationBody),
+        AnyProblem, TokenProblem, NotFoundProblem,
+    )
+)]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
+    caller: Caller,
     Path((id, allocation_id)): Path<(String, String)>,
 ) -> Result<Json<AllocationBody>, ApiError> {
     user_id::check(&id)?;
     let unknown = || Problem::not_found("allocation_not_found", "This account has no allocation of this id.");
     let allocation_id = Uuid::parse_str(&allocation_id).map_err(|_| unknown())?;
+    let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
+    refuse_shut_out(&caller, &account.account)?;
     let allocation = accounting.store.allocation(&id, allocation_id).await?.ok_or_else(unknown)?;
     Ok(Json(AllocationBody {
         id: allocation.id,

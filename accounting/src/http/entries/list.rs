@@ -1,33 +1,53 @@
 //! `GET /v1/accounts/{user_id}/entries?limit=&cursor=`
 
 use accrue_chassis::http::{Path, Query};
+use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
+use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::http::accounts::unknown_account;
+use crate::http::accounts::{refuse_shut_out, unknown_account};
 use crate::http::cursor::{self, Page};
 use crate::http::error::ApiError;
 use crate::http::{Accounting, user_id};
 use crate::ledger::Entry;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Params {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// One booking.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Entry, example = json!({
+    "seq": 1, "kind": "allocation", "credits": 100, "balance_after": 100,
+    "allocation_id": "01980000-0000-7000-8000-000000000000", "actor": "client:shop",
+    "recorded_at": "2026-01-02T03:04:05.678901Z",
+}))]
 pub(in crate::http) struct EntryBody {
+    /// 1, 2, 3 … without gaps within the account.
     seq: i64,
+    /// `allocation`, `welcome`, `expiry` or `adoption`.
     kind: &'static str,
+    /// Credits that came in, negative where they went.
     credits: i64,
+    /// Everything that the account held after it.
     balance_after: i64,
+    /// The allocation that it made or drew on.
     allocation_id: Uuid,
+    /// Who asked for it.
     actor: String,
+    /// When it was booked.
     #[serde(with = "time::serde::rfc3339")]
     recorded_at: OffsetDateTime,
 }
@@ -46,19 +66,33 @@ impl From<Entry> for EntryBody {
     }
 }
 
+/// Every booking on an account, newest first
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{user_id}/entries",
+    tag = "accounts",
+    params(
+        ("user_id" = String, Path, description = "Whose account.", min_length = 1, max_length = 50),
+        Params,
+    ),
+    security(("token" = ["accounts:read"]), ("owner" = [])),
+    responses(
+        (status = 200, description = "One page.", body = Page<EntryBody>),
+        AnyProblem, TokenProblem, NotFoundProblem,
+    )
+)]
 pub(in crate::http) async fn list(
     State(accounting): State<Accounting>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(params): Query<Params>,
 ) -> Result<Json<Page<EntryBody>>, ApiError> {
     user_id::check(&id)?;
     let limit = cursor::checked_limit(params.limit)?;
     let before_seq = params.cursor.as_deref().map(cursor::parse_seq).transpose()?;
+    let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
+    refuse_shut_out(&caller, &account.account)?;
     let entries = accounting.store.entries(&id, before_seq, limit + 1).await?;
-    if entries.is_empty() && before_seq.is_none() {
-        // None booked yet, or no such account?
-        accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
-    }
     let page = Page::cut(entries, limit, |entry| cursor::after_seq(entry.seq));
     Ok(Json(page.map(EntryBody::from)))
 }

@@ -1,5 +1,7 @@
 //! The first half of a batch: lock its accounts, then read what it needs of them.
 
+use std::collections::BTreeSet;
+
 use accrue_chassis::clock;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
@@ -49,6 +51,24 @@ pub(super) async fn lock(connection: &mut PgConnection, user_ids: &[&str]) -> Re
     } else {
         Err(StoreError::Corrupt("an account was deleted while it was being locked".to_owned()))
     }
+}
+
+/// Those of the accounts that somebody else holds locked right now.
+pub(super) async fn locked_by_others(
+    connection: &mut PgConnection,
+    user_ids: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
+    let rows = sqlx::query(
+        "WITH free AS (
+             SELECT user_id FROM accounts WHERE user_id = ANY ($1::text[]) FOR UPDATE SKIP LOCKED
+         )
+         SELECT user_id FROM accounts
+         WHERE user_id = ANY ($1::text[]) AND user_id NOT IN (SELECT user_id FROM free)",
+    )
+    .bind(user_ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.iter().map(|row| row.try_get("user_id")).collect::<Result<_, _>>()?)
 }
 
 /// Step 3, in statements of their own: one that has waited for a lock still sees

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError, require_all,
 };
-use crate::ledger::{Allocation, Command, Entry, WelcomePolicy, decide_all};
+use crate::ledger::{Allocation, Command, Entry, Rejection, WelcomePolicy, decide_all};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;
@@ -33,7 +33,7 @@ const POST_LIMIT: Duration = Duration::from_secs(6);
 /// What the server is told of every connection: a process that freezes with
 /// accounts locked must not hold them.
 const SESSION: [(&str, &str); 7] = [
-    ("lock_timeout", "3s"),
+    ("lock_timeout", "1s"),
     ("statement_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("tcp_keepalives_idle", "10"),
@@ -90,8 +90,8 @@ impl PostgresLedger {
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
         let store = Self { writers, readers, lanes, clock };
-        store.ping().await?;
         store.require_schema().await?;
+        store.ping().await?;
         Ok(store)
     }
 
@@ -107,6 +107,34 @@ impl PostgresLedger {
             Vec::new()
         };
         require_all(&migrator(), &applied)
+    }
+
+    /// Posts a batch. Where accounts stay locked by somebody else, what concerns them is
+    /// set aside and told so, that it may not hold up everybody else's.
+    async fn post_free(
+        &self,
+        connection: &mut PgConnection,
+        commands: &[Command],
+        welcome: WelcomePolicy,
+    ) -> Result<Posted, StoreError> {
+        match self.post_in(connection, commands, welcome).await {
+            Err(StoreError::Locked) => {}
+            posted => return posted,
+        }
+        let user_ids: BTreeSet<&str> = commands.iter().map(|command| command.user_id.as_str()).collect();
+        let user_ids: Vec<&str> = user_ids.into_iter().collect();
+        let locked = load::locked_by_others(connection, &user_ids).await?;
+        let is_free = |command: &Command| !locked.contains(&command.user_id);
+        let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
+        if locked.is_empty() || free.is_empty() {
+            return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
+        }
+        let mut posted = self.post_in(connection, &free, welcome).await?.into_iter();
+        let each = commands.iter().map(|command| {
+            let decided = if is_free(command) { posted.next() } else { None };
+            decided.unwrap_or(Err(Rejection::AccountBusy))
+        });
+        Ok(each.collect())
     }
 
     /// The steps of a batch, in an order in which each is needed: see `load`.
@@ -135,7 +163,8 @@ impl PostgresLedger {
 impl LedgerStore for PostgresLedger {
     async fn post(&self, commands: &[Command], welcome: WelcomePolicy) -> Result<Posted, StoreError> {
         let mut connection = self.writers.acquire().await?;
-        let posted = tokio::time::timeout(POST_LIMIT, self.post_in(&mut connection, commands, welcome)).await;
+        let posted =
+            tokio::time::timeout(POST_LIMIT, self.post_free(&mut connection, commands, welcome)).await;
         let posted = posted.unwrap_or(Err(StoreError::TimedOut));
         if posted.as_ref().is_err_and(StoreError::is_passing) {
             // In doubt: closed, so that the server ends what it may still hold.
@@ -180,7 +209,13 @@ impl LedgerStore for PostgresLedger {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
-        Ok(())
+        // A standby answers, and takes no write; a database without its tables does too.
+        let (is_read_only, _): (bool, bool) = sqlx::query_as(
+            "SELECT current_setting('transaction_read_only')::boolean,
+                    EXISTS (SELECT FROM accounts) AND EXISTS (SELECT FROM entries)",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        if is_read_only { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
 }

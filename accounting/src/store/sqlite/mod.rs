@@ -11,11 +11,11 @@ use std::time::Duration;
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::private_file;
 use async_trait::async_trait;
-use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
@@ -43,8 +43,13 @@ impl SqliteLedger {
             private_file::create(options.get_filename())
                 .map_err(|error| OpenError::Settings(format!("the file cannot be made: {error}")))?;
         }
-        let pool =
-            || SqlitePoolOptions::new().acquire_timeout(BUSY_LIMIT).idle_timeout(None).max_lifetime(None);
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(BUSY_LIMIT)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .after_release(|connection, _| Box::pin(is_usable(connection)))
+        };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         if migrate {
             apply(&writer).await?;
@@ -69,6 +74,15 @@ impl SqliteLedger {
         };
         require_all(&migrator(), &applied)
     }
+}
+
+/// Whether a connection that comes back can be used again. A full disk makes SQLite roll
+/// back by itself; sqlx then fails to, and takes the connection to be in that
+/// transaction for ever.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Behind whatever the connection still has to do.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 fn migrator() -> Migrator {
@@ -153,7 +167,48 @@ impl LedgerStore for SqliteLedger {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
+        // Whether the file can be written, as far as that can be told without writing.
+        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        transaction.rollback().await?;
+        sqlx::query("SELECT 1 FROM accounts LIMIT 1").fetch_optional(&self.readers).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use accrue_chassis::clock::SystemClock;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ledger::{Action, Allocate};
+
+    fn allocation(reason_chars: usize) -> Command {
+        let action = Action::Allocate(Allocate {
+            allocation_id: Uuid::now_v7(),
+            credits: 1,
+            expires_at: None,
+            reason: Some("x".repeat(reason_chars)),
+            metadata: None,
+            actor: "test".to_owned(),
+        });
+        Command { user_id: "u".to_owned(), idempotency: None, action }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_again_once_there_is_room() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite:{}", directory.path().join("accounting.db").display());
+        let store = SqliteLedger::open(&url, true, Arc::new(SystemClock)).await.expect("opened");
+        store.post(&[allocation(1)], WelcomePolicy::OFF).await.expect("room");
+        // As full as a disk can be, for this connection.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.expect("set");
+        let full = store.post(&[allocation(100_000)], WelcomePolicy::OFF).await;
+        assert!(full.as_ref().is_err_and(StoreError::is_passing), "{full:?}");
+        store.post(&[allocation(100_000)], WelcomePolicy::OFF).await.expect("room again");
+        let account = store.account("u").await.expect("readable").expect("there").account;
+        assert_eq!((account.available, account.last_seq), (2, 2));
     }
 }

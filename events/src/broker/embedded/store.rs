@@ -9,7 +9,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{Notify, OnceCell};
 
 use super::super::{BrokerError, Depth, MAX_LENGTH, OpenError, Topology};
@@ -106,6 +106,7 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(self.options.clone())
             .await
             .map_err(failed)?;
@@ -126,6 +127,15 @@ impl Store {
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
         Ok(Depth { queue: count(total - retry), retry: count(retry), dead_letters: count(dead_letters) })
     }
+}
+
+/// Whether a connection that comes back can be used again. A full disk makes SQLite roll
+/// back by itself; sqlx then fails to, and takes the connection to be in that
+/// transaction for ever.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Behind whatever the connection still has to do.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 #[cfg(test)]

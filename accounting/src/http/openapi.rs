@@ -1,0 +1,51 @@
+//! What the OpenAPI document says besides the operations: title, tokens, scopes.
+
+use accrue_chassis::http::{OWNER_SCHEME, TOKEN_SCHEME};
+use accrue_chassis::problem_docs::{ProblemBody, ProblemField};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{
+    ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme,
+};
+use utoipa::{Modify, OpenApi as _};
+
+/// Allocate credits.
+pub(super) const CREDITS_WRITE: &str = "credits:write";
+/// Read every account.
+pub(super) const ACCOUNTS_READ: &str = "accounts:read";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Accrue accounting",
+        description = "Prepaid credits. Errors are `application/problem+json` (RFC 9457).",
+    ),
+    components(schemas(ProblemBody, ProblemField)),
+    modifiers(&Security)
+)]
+struct Document;
+
+/// The document, without operations.
+pub(super) fn document() -> OpenApi {
+    Document::openapi()
+}
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut OpenApi) {
+        let scopes = Scopes::from_iter([
+            (CREDITS_WRITE, "Allocate credits to any account."),
+            (ACCOUNTS_READ, "Read every account."),
+        ]);
+        let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
+        let owner = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("The access token of the user whose id is in the path."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        let token = OAuth2::with_description([flow], "An access token from auth, with scopes.");
+        components.add_security_scheme(TOKEN_SCHEME, SecurityScheme::OAuth2(token));
+        components.add_security_scheme(OWNER_SCHEME, SecurityScheme::Http(owner));
+    }
+}

@@ -1,0 +1,49 @@
+//! An account that somebody else holds locked on PostgreSQL holds up nobody else.
+
+use std::sync::Arc;
+
+use accrue_accounting::ledger::{Action, Allocate, Command, IdempotencyKey, Rejection, WelcomePolicy};
+use accrue_accounting::store::open;
+use accrue_chassis::clock::SystemClock;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+fn allocation(user_id: &str, key: &str) -> Command {
+    let action = Action::Allocate(Allocate {
+        allocation_id: Uuid::now_v7(),
+        credits: 1,
+        expires_at: None,
+        reason: None,
+        metadata: None,
+        actor: "test".to_owned(),
+    });
+    let key = IdempotencyKey { client: "test".to_owned(), key: key.to_owned(), fingerprint: [0; 32] };
+    Command { user_id: user_id.to_owned(), idempotency: Some(key), action }
+}
+
+#[tokio::test]
+async fn what_concerns_a_locked_account_is_set_aside() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("opened");
+    let batch =
+        |key: &str| ["a", "locked", "b", "locked", "c"].map(|user_id| allocation(user_id, key)).to_vec();
+    store.post(&batch("first"), WelcomePolicy::OFF).await.expect("posted");
+
+    let mut holder = PgConnection::connect(database.url()).await.expect("connected");
+    let mut held = holder.begin().await.expect("begun");
+    sqlx::query("SELECT FROM accounts WHERE user_id = 'locked' FOR UPDATE")
+        .execute(&mut *held)
+        .await
+        .expect("locked");
+    let posted = store.post(&batch("second"), WelcomePolicy::OFF).await.expect("posted");
+    let are_busy: Vec<bool> = posted.iter().map(|one| *one == Err(Rejection::AccountBusy)).collect();
+    assert_eq!(are_busy, [false, true, false, true, false]);
+    held.rollback().await.expect("let go");
+
+    let posted = store.post(&batch("second"), WelcomePolicy::OFF).await.expect("posted");
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    for (user_id, available) in [("a", 2), ("b", 2), ("c", 2), ("locked", 2)] {
+        let account = store.account(user_id).await.expect("readable").expect("there").account;
+        assert_eq!(account.available, available, "{user_id}");
+    }
+}
