@@ -16,7 +16,7 @@ use anyhow::Context as _;
 use crate::cli::AllInOneArgs;
 use crate::data_dir::DataDir;
 use crate::host::Host;
-use crate::{accounting, auth};
+use crate::{accounting, auth, key_file};
 
 /// Everything that the all-in-one runs with.
 pub(crate) struct Settings {
@@ -46,6 +46,9 @@ impl Settings {
         problems.finish()?;
         let read = data_dir.zip(auth).zip(accounting.zip(broker));
         let ((data_dir, mut auth), (mut accounting, broker)) = read.context("the settings were not read")?;
+        if auth.tokens.key_encryption_keys.is_none() {
+            auth.tokens.key_encryption_keys = Some(key_file::read_or_create(data_dir.path())?);
+        }
         auth.database_url.get_or_insert_with(|| data_dir.sqlite_url("auth.db").into());
         accounting.database_url.get_or_insert_with(|| data_dir.sqlite_url("accounting.db").into());
         Ok(Self { data_dir, auth, accounting, broker })
@@ -57,6 +60,7 @@ impl Settings {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut auth = AuthConfig::with_defaults(listen);
         auth.database_url = Some(data_dir.sqlite_url("auth.db").into());
+        auth.tokens.key_encryption_keys = Some(key_file::read_or_create(data_dir.path())?);
         let mut accounting = AccountingConfig::with_defaults(listen);
         accounting.database_url = Some(data_dir.sqlite_url("accounting.db").into());
         let broker = accrue_events::broker::open(
@@ -70,10 +74,10 @@ impl Settings {
 
 /// Serves both. Nothing if the process is told to stop before the stores are open.
 pub(crate) async fn start(host: &Host, settings: &Settings) -> anyhow::Result<Option<Running>> {
-    let accounting = accounting::start(host, &settings.accounting, &settings.broker, true);
-    let auth = auth::start(host, &settings.auth, &settings.broker, true);
-    let (accounting, auth) = tokio::try_join!(accounting, auth)?;
-    Ok(accounting.zip(auth).map(|(accounting, (auth, relay))| Running { auth, accounting, relay }))
+    let auth = auth::start(host, &settings.auth, &settings.broker, true).await?;
+    let Some((auth, relay)) = auth else { return Ok(None) };
+    let accounting = accounting::start(host, &settings.accounting, &settings.broker, true).await?;
+    Ok(accounting.map(|accounting| Running { auth, accounting, relay }))
 }
 
 pub(crate) async fn run(args: AllInOneArgs) -> anyhow::Result<ExitCode> {

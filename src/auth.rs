@@ -25,6 +25,12 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
     if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
         problems.add("AUTH_DATABASE_URL (or AUTH_DATABASE_URL_FILE) is not set: where are users kept?");
     }
+    if config.as_ref().is_some_and(|config| config.tokens.key_encryption_keys.is_none()) {
+        problems.add(
+            "AUTH_KEY_ENCRYPTION_KEYS (or AUTH_KEY_ENCRYPTION_KEYS_FILE) is not set: what are signing keys \
+             encrypted under? `openssl rand -base64 32` makes one",
+        );
+    }
     problems.finish()?;
     let (config, broker) = config.zip(broker).context("the settings were not read")?;
     let host = Host::new()?;
@@ -67,7 +73,11 @@ pub(crate) async fn start(
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),
     };
-    let service = accrue_auth::assemble(config, parts);
+    let mut config = config.clone();
+    // Where the port was chosen by the system, it is known only now.
+    config.tokens.issuer.get_or_insert_with(|| format!("http://{address}"));
+    let service = accrue_auth::assemble(&config, parts)?;
+    host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
     doorway.open(service.router);
     tracing::info!(service = "auth", "ready");
     Ok(Some((address, service.relay)))

@@ -9,6 +9,7 @@ mod data_dir;
 mod demo;
 mod health;
 mod host;
+mod key_file;
 mod migrate;
 
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! The settings of auth: flags with environment fallbacks, checked together.
 
+mod tokens;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +9,12 @@ use std::time::Duration;
 use accrue_chassis::settings::Problems;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::limits::{LimitArgs, Rates};
+use crate::mail::{MailArgs, MailConfig};
+use crate::passwords::HashCost;
 use crate::store;
+
+pub use tokens::{TokenArgs, TokenConfig};
 
 const DEFAULT_HASH_QUEUE: usize = 64;
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
@@ -34,6 +41,15 @@ pub struct AuthArgs {
     #[arg(long, env = "AUTH_HASH_QUEUE", value_name = "COUNT", default_value_t = DEFAULT_HASH_QUEUE)]
     auth_hash_queue: usize,
 
+    /// Memory that one password hash takes, in KiB
+    #[arg(long, env = "AUTH_HASH_MEMORY_KIB", value_name = "KIB",
+          default_value_t = HashCost::default().memory_kib)]
+    auth_hash_memory_kib: u32,
+
+    /// Passes that one password hash makes over that memory
+    #[arg(long, env = "AUTH_HASH_PASSES", value_name = "COUNT", default_value_t = HashCost::default().passes)]
+    auth_hash_passes: u32,
+
     /// Requests answered at once; what comes on top is answered with 503
     #[arg(long, env = "AUTH_MAX_IN_FLIGHT", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT)]
     auth_max_in_flight: usize,
@@ -41,6 +57,19 @@ pub struct AuthArgs {
     /// Every request is answered within this many milliseconds
     #[arg(long, env = "AUTH_REQUEST_DEADLINE_MS", value_name = "MS", default_value_t = DEFAULT_DEADLINE_MS)]
     auth_request_deadline_ms: u64,
+
+    /// Proxies before auth, each of which adds to `X-Forwarded-For`; 0: the header counts for nothing
+    #[arg(long, env = "AUTH_TRUSTED_PROXIES", value_name = "COUNT", default_value_t = 0)]
+    auth_trusted_proxies: u8,
+
+    #[command(flatten)]
+    auth_limits: LimitArgs,
+
+    #[command(flatten)]
+    auth_mail: MailArgs,
+
+    #[command(flatten)]
+    auth_tokens: TokenArgs,
 }
 
 /// Settings that can be used.
@@ -52,10 +81,20 @@ pub struct AuthConfig {
     pub database_url: Option<SecretString>,
     /// Passwords that may wait to be hashed.
     pub hash_queue: usize,
+    /// What one hash costs.
+    pub hash_cost: HashCost,
     /// Requests answered at once.
     pub max_in_flight: usize,
     /// Every request is answered within this time.
     pub request_deadline: Duration,
+    /// Proxies before auth whose word about the client's address is taken.
+    pub trusted_proxies: u8,
+    /// How much of what is admitted.
+    pub limits: Rates,
+    /// How mail is sent.
+    pub mail: MailConfig,
+    /// How tokens are made.
+    pub tokens: TokenConfig,
 }
 
 impl AuthConfig {
@@ -66,8 +105,13 @@ impl AuthConfig {
             listen,
             database_url: None,
             hash_queue: DEFAULT_HASH_QUEUE,
+            hash_cost: HashCost::default(),
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
+            trusted_proxies: 0,
+            limits: Rates::default(),
+            mail: MailConfig::default(),
+            tokens: TokenConfig::default(),
         }
     }
 }
@@ -85,22 +129,35 @@ impl AuthArgs {
         });
         let url_is_usable = url.is_some() == given;
         let hash_queue = problems.in_range("AUTH_HASH_QUEUE", self.auth_hash_queue, 1..=10_000);
+        // argon2 asks for 8 KiB a lane; what is far below OWASP's least is for tests.
+        let memory_kib =
+            problems.in_range("AUTH_HASH_MEMORY_KIB", self.auth_hash_memory_kib, 8..=4 * 1024 * 1024);
+        let passes = problems.in_range("AUTH_HASH_PASSES", self.auth_hash_passes, 1..=100);
         let max_in_flight = problems.in_range("AUTH_MAX_IN_FLIGHT", self.auth_max_in_flight, 1..=100_000);
         let deadline_ms =
             problems.in_range("AUTH_REQUEST_DEADLINE_MS", self.auth_request_deadline_ms, 100..=120_000);
+        let trusted_proxies = problems.in_range("AUTH_TRUSTED_PROXIES", self.auth_trusted_proxies, 0..=16);
+        let limits = self.auth_limits.check(problems);
+        let mail = self.auth_mail.check(problems);
+        let tokens = self.auth_tokens.check(problems);
         Some(AuthConfig {
             listen: listen?,
             database_url: url_is_usable.then_some(url)?,
             hash_queue: hash_queue?,
+            hash_cost: HashCost { memory_kib: memory_kib?, passes: passes? },
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),
+            trusted_proxies: trusted_proxies?,
+            limits: limits?,
+            mail: mail?,
+            tokens: tokens?,
         })
     }
 }
 
 /// Takes any text, and keeps it out of every `Debug`.
 #[expect(clippy::unnecessary_wraps, reason = "the form of clap's value parsers")]
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text.to_owned()))
 }
 

@@ -3,10 +3,14 @@
 pub mod config;
 pub mod domain;
 mod http;
+pub mod limits;
+pub mod mail;
 pub mod passwords;
 pub mod sealing;
 mod service;
 pub mod store;
+pub mod tokens;
 
-pub use config::{AuthArgs, AuthConfig};
-pub use service::{Parts, Service, assemble};
+pub use config::{AuthArgs, AuthConfig, TokenConfig};
+pub use http::openapi;
+pub use service::{AssembleError, Parts, Service, assemble};

@@ -10,10 +10,24 @@ use tokio::sync::Semaphore;
 
 use crate::domain::Password;
 
-/// Memory of one hash in KiB, its passes and lanes: the second of the settings
-/// that OWASP's password storage sheet calls equal.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
+/// What one hash costs. Each hash carries its own, so those made before can still
+/// be compared after these have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub passes: u32,
+}
+
+impl Default for HashCost {
+    /// The second of the settings that OWASP's password storage sheet calls equal.
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, passes: 2 }
+    }
+}
+
+/// Lanes of one hash: one password uses one core.
 const LANES: u32 = 1;
 
 /// Hashes and verifies passwords without ever holding up the async threads.
@@ -21,6 +35,7 @@ const LANES: u32 = 1;
 pub struct PasswordHashing {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    cost: HashCost,
 }
 
 /// Why there is no hash.
@@ -37,9 +52,10 @@ pub enum HashingError {
 impl PasswordHashing {
     /// As many hashes at once as there are cores, with `queue` more waiting.
     #[must_use]
-    pub fn new(queue: usize) -> Self {
+    pub fn new(queue: usize, cost: HashCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { running: Arc::new(Semaphore::new(cores)), admitted: Arc::new(Semaphore::new(cores + queue)) }
+        let (running, admitted) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(cores + queue)));
+        Self { running, admitted, cost }
     }
 
     /// The password's hash as a PHC string, under a salt of its own.
@@ -47,21 +63,37 @@ impl PasswordHashing {
     /// # Errors
     /// [`HashingError`].
     pub async fn hash(&self, password: Password) -> Result<SecretString, HashingError> {
+        let cost = self.cost;
         self.run(move || {
-            let hash = argon2id()?.hash_password(password.expose().as_bytes()).map_err(failed)?;
+            let hash = argon2id(cost)?.hash_password(password.expose().as_bytes()).map_err(failed)?;
             Ok(hash.to_string().into())
         })
         .await
     }
 
-    /// Whether `password` is the one that `phc` was made of.
+    /// Whether `phc` cost something else than hashes cost now, so that it should be
+    /// made anew when its password is next at hand: after a sign-in.
+    #[must_use]
+    pub fn needs_upgrade(&self, phc: &SecretString) -> bool {
+        let made_with = PasswordHash::new(phc.expose_secret()).ok().and_then(|hash| {
+            let params = Params::try_from(&hash).ok()?;
+            (hash.algorithm == Algorithm::Argon2id.ident()).then_some(params)
+        });
+        made_with.is_none_or(|params| {
+            (params.m_cost(), params.t_cost(), params.p_cost())
+                != (self.cost.memory_kib, self.cost.passes, LANES)
+        })
+    }
+
+    /// Whether `password` is the one that `phc` was made of, at whatever cost.
     ///
     /// # Errors
     /// [`HashingError`]; `Failed` when `phc` is no hash of ours.
     pub async fn verify(&self, password: Password, phc: SecretString) -> Result<bool, HashingError> {
+        let cost = self.cost;
         self.run(move || {
             let hash = PasswordHash::new(phc.expose_secret()).map_err(failed)?;
-            Ok(argon2id()?.verify_password(password.expose().as_bytes(), &hash).is_ok())
+            Ok(argon2id(cost)?.verify_password(password.expose().as_bytes(), &hash).is_ok())
         })
         .await
     }
@@ -87,8 +119,8 @@ impl PasswordHashing {
     }
 }
 
-fn argon2id() -> Result<Argon2<'static>, HashingError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(failed)?;
+fn argon2id(cost: HashCost) -> Result<Argon2<'static>, HashingError> {
+    let params = Params::new(cost.memory_kib, cost.passes, LANES, None).map_err(failed)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -106,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn verifies_only_the_password_it_hashed() {
-        let hashing = PasswordHashing::new(8);
+        let hashing = PasswordHashing::new(8, HashCost::default());
         let hash = hashing.hash(password("correct horse")).await.expect("a hash");
         let phc = hash.expose_secret();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
@@ -119,9 +151,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_at_once() {
-        let hashing =
-            PasswordHashing { running: Arc::new(Semaphore::new(1)), admitted: Arc::new(Semaphore::new(0)) };
+        let hashing = PasswordHashing {
+            running: Arc::new(Semaphore::new(1)),
+            admitted: Arc::new(Semaphore::new(0)),
+            cost: HashCost::default(),
+        };
         let refused = hashing.hash(password("correct horse")).await;
         assert!(matches!(refused, Err(HashingError::Overloaded)));
+    }
+
+    #[tokio::test]
+    async fn hashes_of_another_cost_compare_and_are_to_be_upgraded() {
+        let cheap = PasswordHashing::new(8, HashCost { memory_kib: 64, passes: 3 });
+        let hashing = PasswordHashing::new(8, HashCost { memory_kib: 128, passes: 1 });
+        let old = cheap.hash(password("correct horse")).await.expect("a hash");
+        assert!(old.expose_secret().contains("$m=64,t=3,p=1$"), "{}", old.expose_secret());
+        assert!(hashing.verify(password("correct horse"), old.clone()).await.expect("compared"));
+        assert!(!hashing.verify(password("wrong horse"), old.clone()).await.expect("compared"));
+        assert!(hashing.needs_upgrade(&old) && !cheap.needs_upgrade(&old));
+        let new = hashing.hash(password("correct horse")).await.expect("a hash");
+        assert!(!hashing.needs_upgrade(&new));
+        assert!(hashing.needs_upgrade(&String::from("no hash").into()));
     }
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::user::whole_milliseconds;
-use super::{DisplayName, EmailAddress, Roles, User, Username};
+use super::{Digest, DisplayName, EmailAddress, Posting, Roles, TicketKind, User, Username};
 
 /// A change that is being put together, on top of the user as they were read.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Edit {
     after: User,
     kind: UserEventKind,
     password_hash: Option<SecretString>,
+    ticket: Option<(TicketKind, Digest)>,
+    posting: Option<Posting>,
 }
 
 /// A change as a store writes it, if the user is still at the version that it was
@@ -31,13 +33,28 @@ pub struct UserChange {
     pub(crate) password_hash: Option<SecretString>,
     pub(crate) event: Message,
     pub(crate) changed_at: OffsetDateTime,
+    /// The ticket that this change uses up. Without it nothing is written.
+    pub(crate) ticket: Option<(TicketKind, Digest)>,
+    /// A mail that goes out with the change.
+    pub(crate) posting: Option<Posting>,
+    /// Whether the address is another one: mail and tickets for the old one go.
+    pub(crate) email_changes: bool,
+    /// Whether the address counts as verified from now on.
+    verifies: bool,
 }
 
 impl Edit {
     /// Changes `user`.
     #[must_use]
     pub fn of(user: &User) -> Self {
-        Self { before: user.clone(), after: user.clone(), kind: UserEventKind::Updated, password_hash: None }
+        Self {
+            before: user.clone(),
+            after: user.clone(),
+            kind: UserEventKind::Updated,
+            password_hash: None,
+            ticket: None,
+            posting: None,
+        }
     }
 
     /// Another address, which nobody has verified yet.
@@ -55,6 +72,27 @@ impl Edit {
     pub fn verify_email(mut self) -> Self {
         self.after.email_verified = true;
         self
+    }
+
+    /// Uses up the ticket of this digest: the change is written only while the user
+    /// holds it, and once.
+    #[must_use]
+    pub fn use_ticket(mut self, kind: TicketKind, digest: Digest) -> Self {
+        self.ticket = Some((kind, digest));
+        self
+    }
+
+    /// Sends a mail: it is written with the change.
+    #[must_use]
+    pub fn post(mut self, posting: Option<Posting>) -> Self {
+        self.posting = posting;
+        self
+    }
+
+    /// The user as they will be, but for the version.
+    #[must_use]
+    pub fn after(&self) -> &User {
+        &self.after
     }
 
     /// Another username, or none.
@@ -121,6 +159,7 @@ impl Edit {
             ..self.after
         };
         self.password_hash = None;
+        self.posting = None;
         self.kind = UserEventKind::Deleted;
         self.end_sessions()
     }
@@ -128,13 +167,14 @@ impl Edit {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.before == self.after && self.password_hash.is_none()
+        self.before == self.after && self.password_hash.is_none() && self.ticket.is_none()
     }
 
     /// The change and its event, at `now`. `traceparent` names the request that led to it.
     #[must_use]
     pub fn at(self, now: OffsetDateTime, traceparent: Option<String>) -> UserChange {
-        let Self { before, after: mut user, kind, password_hash } = self;
+        let Self { before, after: mut user, kind, password_hash, ticket, posting } = self;
+        let (after_email, verifies) = (user.email.clone(), user.email_verified && !before.email_verified);
         // Also when the clock went back: of two versions the greater is the newer.
         user.version = (before.version + 1).max(to_millis(now));
         let changed_at = whole_milliseconds(now);
@@ -145,6 +185,10 @@ impl Edit {
             password_hash,
             event: event.to_message(traceparent),
             changed_at,
+            ticket,
+            posting,
+            email_changes: before.email != after_email,
+            verifies,
         }
     }
 }
@@ -154,6 +198,19 @@ impl UserChange {
     #[must_use]
     pub fn is_erasure(&self) -> bool {
         self.user.status == UserStatus::Deleted
+    }
+
+    /// The tickets that are void once this is written, besides all of them with
+    /// another address: the one that it uses, and those for what it has done.
+    pub(crate) fn voids(&self) -> Vec<TicketKind> {
+        let is_void = |kind: &TicketKind| {
+            self.ticket.is_some_and(|(used, _)| used == *kind)
+                || match kind {
+                    TicketKind::Verify => self.verifies,
+                    TicketKind::Reset => self.password_hash.is_some(),
+                }
+        };
+        TicketKind::ALL.into_iter().filter(is_void).collect()
     }
 }
 

@@ -51,7 +51,11 @@ impl Client {
     ///
     /// # Errors
     /// [`InvalidClient`].
-    pub fn new(name: &str, scopes: Scopes, now: OffsetDateTime) -> Result<(Self, SecretString), InvalidClient> {
+    pub fn new(
+        name: &str,
+        scopes: Scopes,
+        now: OffsetDateTime,
+    ) -> Result<(Self, SecretString), InvalidClient> {
         let name = name.trim();
         let is_usable = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
         if !is_usable || name.chars().any(char::is_control) {
@@ -92,7 +96,7 @@ impl Client {
 }
 
 /// Every scope that something asks for: those of the roles.
-fn known_scopes() -> Scopes {
+pub(crate) fn known_scopes() -> Scopes {
     Role::ALL.into_iter().collect::<super::Roles>().scopes()
 }
 

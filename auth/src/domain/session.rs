@@ -11,7 +11,7 @@ use super::Digest;
 use super::user::whole_milliseconds;
 
 /// How many used tokens of a session are remembered, to be known when they come again.
-pub const USED_TOKENS: usize = 100;
+pub const USED_TOKENS: u8 = 100;
 /// Two requests of one client may refresh at the same time. Within this time of a
 /// rotation the token before it is refused without harm; later, it was stolen.
 pub const ROTATION_GRACE: Duration = Duration::seconds(10);
@@ -113,7 +113,12 @@ impl Session {
 
     /// The exchange of `from` for a new token, and that token.
     #[must_use]
-    pub fn rotation(&self, from: Digest, now: OffsetDateTime, lifetime: Duration) -> (Rotation, SecretString) {
+    pub fn rotation(
+        &self,
+        from: Digest,
+        now: OffsetDateTime,
+        lifetime: Duration,
+    ) -> (Rotation, SecretString) {
         let (token, to) = new_token(self.session_id);
         let at = whole_milliseconds(now);
         (Rotation { session_id: self.session_id, from, to, at, expires_at: at + lifetime }, token)
@@ -143,7 +148,8 @@ impl PresentedToken {
     /// Reads a token. Nothing if it cannot be one of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == ID_BYTES + SECRET_BYTES)?;
+        let bytes =
+            URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == ID_BYTES + SECRET_BYTES)?;
         let session_id = Uuid::from_slice(&bytes[..ID_BYTES]).ok()?;
         Some(Self { session_id, digest: Sha256::digest(&bytes).into() })
     }

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::idempotency::request_digest;
-use super::{Digest, DisplayName, EmailAddress, IdempotencyKey, Roles, Username};
+use super::{Digest, DisplayName, EmailAddress, IdempotencyKey, Posting, Roles, Username};
 
 /// Somebody who signed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,7 @@ pub struct NewUser {
     pub(crate) event: Message,
     request: Digest,
     pub(crate) kept: Option<Kept>,
+    pub(crate) posting: Option<Posting>,
 }
 
 /// The part of a new user that answers a repeated request.
@@ -132,13 +133,20 @@ impl NewUser {
             occurred_at: created_at,
             user: user.snapshot(),
         };
-        Self { user, password_hash, event: event.to_message(traceparent), request, kept: None }
+        Self { user, password_hash, event: event.to_message(traceparent), request, kept: None, posting: None }
     }
 
     /// Keeps `reply`, to be given again to whoever repeats this request under `key`.
     #[must_use]
     pub fn keep_reply(mut self, key: IdempotencyKey, reply: Vec<u8>) -> Self {
         self.kept = Some(Kept { key: key.digest(), request: self.request, reply });
+        self
+    }
+
+    /// Sends a mail: it is written with the user.
+    #[must_use]
+    pub fn post(mut self, posting: Option<Posting>) -> Self {
+        self.posting = posting;
         self
     }
 

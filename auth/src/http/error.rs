@@ -4,8 +4,10 @@ use accrue_chassis::lifecycle::TaskLost;
 use accrue_chassis::problem::Problem;
 use axum::response::{IntoResponse, Response};
 
+use crate::limits::LimitError;
 use crate::passwords::HashingError;
 use crate::store::StoreError;
+use crate::tokens::KeyRingError;
 
 /// One error of a handler.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,9 @@ pub(crate) enum ApiError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No token can be signed.
+    #[error(transparent)]
+    Keys(KeyRingError),
     /// A part of the work panicked.
     #[error(transparent)]
     Lost(#[from] TaskLost),
@@ -30,12 +35,29 @@ impl From<Problem> for ApiError {
     }
 }
 
+/// What cannot be counted is not admitted: the store's fault is the request's.
+impl From<LimitError> for ApiError {
+    fn from(LimitError::Store(error): LimitError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<KeyRingError> for ApiError {
+    fn from(error: KeyRingError) -> Self {
+        match error {
+            KeyRingError::Store(error) => Self::Store(error),
+            other => Self::Keys(other),
+        }
+    }
+}
+
 impl ApiError {
     /// The word for this error in the counter of registrations.
     pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Self::Refused(problem) => problem.code(),
             Self::Hashing(HashingError::Overloaded) => "overloaded",
+            Self::Keys(_) => "keys_unavailable",
             Self::Store(StoreError::Unavailable(_)) => "database_unavailable",
             Self::Hashing(HashingError::Failed(_)) | Self::Store(StoreError::Corrupt(_)) | Self::Lost(_) => {
                 "internal_error"
@@ -53,7 +75,10 @@ impl ApiError {
             Self::Store(StoreError::Unavailable(source)) => {
                 tracing::warn!(cause, source = %source, "a request could not be served");
             }
-            Self::Hashing(HashingError::Failed(_)) | Self::Store(StoreError::Corrupt(_)) | Self::Lost(_) => {
+            Self::Hashing(HashingError::Failed(_))
+            | Self::Store(StoreError::Corrupt(_))
+            | Self::Keys(_)
+            | Self::Lost(_) => {
                 tracing::error!(cause, "a request failed");
             }
         }
@@ -68,6 +93,10 @@ impl IntoResponse for ApiError {
             Self::Hashing(HashingError::Overloaded) => {
                 let detail = "Too many passwords wait to be checked; try again shortly.";
                 Problem::unavailable("overloaded", detail, 1)
+            }
+            Self::Keys(_) => {
+                let detail = "No token can be signed right now; try again shortly.";
+                Problem::unavailable("keys_unavailable", detail, 5)
             }
             Self::Store(StoreError::Unavailable(_)) => {
                 let detail = "The users cannot be reached right now. Whether a write took effect is not \

@@ -1,9 +1,15 @@
 //! Where users are kept: the port, and the one place that picks its adapter.
 
 mod calls;
+mod clients;
+mod digests;
 mod error;
+mod mail;
 mod mongo;
+mod sessions;
+mod signing_keys;
 mod sqlite;
+mod throttles;
 mod users;
 
 use std::sync::Arc;
@@ -11,13 +17,25 @@ use std::sync::Arc;
 use accrue_chassis::clock::SharedClock;
 use accrue_events::outbox::Outbox;
 
+pub use clients::ClientStore;
 pub use error::{OpenError, StoreError};
+pub use mail::{ClaimedMail, MailClaim, MailStore};
+pub use sessions::SessionStore;
+pub use signing_keys::SigningKeyStore;
+pub use throttles::{Throttle, ThrottleStore};
 pub use users::{Changed, Login, Registration, UserFilter, UserPosition, UserStore};
 
-/// A store of users and the outbox that is written with them.
-pub trait AuthStore: UserStore + Outbox {}
+/// A store of users, the outbox that is written with them, and everything that lets
+/// them in.
+pub trait AuthStore:
+    UserStore + Outbox + ThrottleStore + MailStore + SessionStore + ClientStore + SigningKeyStore
+{
+}
 
-impl<S: UserStore + Outbox> AuthStore for S {}
+impl<S> AuthStore for S where
+    S: UserStore + Outbox + ThrottleStore + MailStore + SessionStore + ClientStore + SigningKeyStore
+{
+}
 
 /// The adapters, by the scheme of the URL.
 enum Adapter {

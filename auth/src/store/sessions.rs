@@ -43,6 +43,13 @@ pub trait SessionStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Session>, StoreError>;
 
+    /// Lets one session of the user outlive the end of all others: it moves on from the
+    /// epoch before `epoch`. One that had ended earlier stays so. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After `Unavailable` it may have been done.
+    async fn carry_session(&self, user_id: &str, session_id: Uuid, epoch: i64) -> Result<bool, StoreError>;
+
     /// Ends one session of the user. Whether there was one.
     ///
     /// # Errors

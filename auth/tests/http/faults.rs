@@ -12,19 +12,20 @@ use crate::harness::{Auth, config, registration};
 
 #[tokio::test]
 async fn without_its_database_it_says_so_and_tells_nothing_else() {
-    let auth = Auth::over(Arc::new(Away), &config(), accrue_testkit::data_dir());
+    let auth = Auth::over(Arc::new(Away::default()), &config(), accrue_testkit::data_dir());
     let body = json!({"email": "ada@example.com", "password": "correct horse"});
+    let token = auth.service_token("users:admin").await;
     let answers = [
         auth.register(&body).await,
         auth.register_with_key("k-1", &body).await,
-        auth.get("/v1/users/u1").await,
+        auth.ask_as(&token, "GET", "/v1/users/u1", None).await,
     ];
     for answer in &answers {
         answer.problem(503, "database_unavailable");
         let text = String::from_utf8_lossy(&answer.bytes);
         assert!(!text.contains("ada@") && !text.contains("10.0.0.7"), "{text}");
     }
-    let garbled = auth.get("/v1/users/garbled").await;
+    let garbled = auth.ask_as(&token, "GET", "/v1/users/garbled", None).await;
     garbled.problem(500, "internal_error");
     assert!(!String::from_utf8_lossy(&garbled.bytes).contains("ada@"));
 

@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use accrue_auth::limits::{Rate, Rates};
+use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::{self, AuthStore};
+use accrue_auth::tokens::{KeyRing, TokenIssuer};
 use accrue_auth::{AuthConfig, Parts, Service, assemble};
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::telemetry;
+use accrue_chassis::tokens::Scopes;
 use accrue_events::broker::{BrokerError, Message, Publication, Publisher};
 use async_trait::async_trait;
 use axum::Router;
@@ -15,8 +19,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use uuid::Uuid;
 
 /// One auth.
 pub(crate) struct Auth {
@@ -24,6 +30,7 @@ pub(crate) struct Auth {
     pub(crate) store: Arc<dyn AuthStore>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) published: Published,
+    pub(crate) issuer: TokenIssuer,
     _files: tempfile::TempDir,
 }
 
@@ -56,9 +63,13 @@ impl Auth {
             lifecycle: lifecycle.clone(),
             metrics: metrics(),
         };
-        let Service { router, relay } = assemble(config, parts);
+        let keys = config.tokens.key_encryption_keys.clone().expect("keys");
+        let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::new(SystemClock));
+        let name = format!("http://{}", config.listen);
+        let issuer = TokenIssuer::new(ring, name, &config.tokens, Arc::new(SystemClock));
+        let Service { router, relay, .. } = assemble(config, parts).expect("a service");
         lifecycle.spawn_worker(relay.run(lifecycle.worker_token()));
-        Self { router, store, lifecycle, published, _files: files }
+        Self { router, store, lifecycle, published, issuer, _files: files }
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
@@ -70,6 +81,29 @@ impl Auth {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// The token of a service that may do `scope`.
+    pub(crate) async fn service_token(&self, scope: &str) -> String {
+        let token = self.issuer.for_client("a-service", &Scopes::parse(scope)).await;
+        token.expect("a token").token
+    }
+
+    /// The token of a user without roles, in a session that nobody began.
+    pub(crate) async fn user_token(&self, user_id: &str) -> String {
+        let token = self.issuer.for_user(user_id, Uuid::now_v7(), &Scopes::default()).await;
+        token.expect("a token").token
+    }
+
+    /// Asks with an access token, and with a JSON body if one is given.
+    pub(crate) async fn ask_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.ask(request.body(body).expect("a request")).await
     }
 
     pub(crate) async fn register(&self, body: &Value) -> Answer {
@@ -105,7 +139,7 @@ impl Answer {
         assert_eq!(body["code"], code, "{body}");
         assert_eq!(body["status"], status, "{body}");
         assert!(!body["detail"].as_str().expect("a detail").is_empty());
-        assert_eq!(self.header("retry-after").is_some(), status == 503);
+        assert_eq!(self.header("retry-after").is_some(), matches!(status, 429 | 503));
         body
     }
 }
@@ -120,7 +154,13 @@ pub(crate) fn registration(body: impl Into<Body>, headers: &[(&str, &str)]) -> R
 }
 
 pub(crate) fn config() -> AuthConfig {
-    AuthConfig::with_defaults(SocketAddr::from(([127, 0, 0, 1], 0)))
+    // Requests of these tests come from no address, that is, all from the same one.
+    let limits = Rates::all(Rate { count: 1_000_000, window_s: 3_600 });
+    let mut config =
+        AuthConfig { limits, ..AuthConfig::with_defaults(SocketAddr::from(([127, 0, 0, 1], 0))) };
+    let keys = KeyEncryptionKeys::parse(KeyEncryptionKeys::generate().expose_secret());
+    config.tokens.key_encryption_keys = Some(keys.expect("a key"));
+    config
 }
 
 /// A process has one recorder of metrics.

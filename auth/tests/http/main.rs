@@ -1,9 +1,15 @@
 //! auth over HTTP: every answer it gives, and that a refused request writes nothing.
 
+mod administering;
 mod away;
+mod batch;
 mod faults;
 mod harness;
 mod idempotency;
+mod limits;
+mod me;
+mod oauth;
 mod operations;
 mod refusals;
 mod registering;
+mod signing_in;

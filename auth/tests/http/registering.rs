@@ -27,7 +27,8 @@ async fn a_registered_user_can_be_fetched_and_is_told_of() {
 
     let location = answer.header("location").expect("where it is");
     assert_eq!(location, format!("/v1/users/{user_id}"));
-    let found = auth.get(location).await;
+    let token = auth.user_token(user_id).await;
+    let found = auth.ask_as(&token, "GET", location, None).await;
     assert_eq!((found.status.as_u16(), found.json()), (200, user.clone()));
 
     // The relay is woken: it does not take its poll of a second.
@@ -71,9 +72,10 @@ async fn an_address_is_taken_once_in_whatever_form() {
 #[tokio::test]
 async fn ids_of_nobody_are_not_found() {
     let auth = Auth::start().await;
+    let token = auth.service_token("users:admin").await;
     let long = "a".repeat(4_000);
     for id in ["nobody", "507f1f77bcf86cd799439011", "a%00b", "a%0Ab", "%27%20OR%201%3D1", &long] {
-        auth.get(&format!("/v1/users/{id}")).await.problem(404, "user_not_found");
+        auth.ask_as(&token, "GET", &format!("/v1/users/{id}"), None).await.problem(404, "user_not_found");
     }
-    auth.get("/v1/users/%FF").await.problem(400, "invalid_path");
+    auth.ask_as(&token, "GET", "/v1/users/%FF", None).await.problem(400, "invalid_path");
 }

@@ -1,10 +1,17 @@
 //! What every store of users promises: the same checks over each adapter.
 
+mod changing;
+mod clients;
 mod durability;
+mod erasing;
+mod finding;
 mod outbox;
 mod place;
 mod registering;
 mod relaying;
+mod sessions;
+mod signing_keys;
+mod throttling;
 
 use place::Place;
 
@@ -37,6 +44,22 @@ contract!(
     registering::a_key_wins_over_the_address_it_came_with,
     registering::what_was_kept_comes_back_byte_for_byte,
     registering::users_without_a_key_do_not_collide,
+    changing::a_change_and_its_event_are_written_together,
+    changing::of_twenty_changes_of_one_version_one_is_done,
+    changing::nobody_cannot_be_changed,
+    changing::what_another_has_is_not_given,
+    changing::a_new_password_forgets_what_only_the_old_one_could_tell,
+    changing::a_hash_is_upgraded_only_in_the_place_of_the_one_it_was_made_for,
+    changing::a_session_is_carried_on_over_one_epoch_and_no_more,
+    erasing::of_an_erased_user_an_id_stays,
+    erasing::events_that_wait_are_replaced_by_the_tombstone,
+    erasing::a_tombstone_survives_a_relay_that_held_what_it_replaced,
+    erasing::the_names_of_an_erased_user_are_free,
+    finding::each_name_finds_its_user,
+    finding::a_username_is_taken_once_and_may_be_missing,
+    finding::a_user_without_a_password_has_none,
+    finding::users_are_listed_newest_first_page_by_page,
+    finding::a_list_holds_only_what_passes_its_filter,
     outbox::a_claim_gives_each_event_once,
     outbox::an_event_tells_the_whole_user,
     outbox::an_old_token_marks_and_releases_nothing,
@@ -47,10 +70,26 @@ contract!(
     outbox::the_backlog_is_counted_and_timed,
     relaying::a_relay_drains_five_hundred_users,
     relaying::two_relays_on_two_stores_publish_everything,
+    throttling::of_fifty_tries_at_once_the_limit_is_admitted,
+    throttling::a_window_ends_when_it_says,
+    throttling::what_is_given_back_is_admitted_again,
     durability::a_reopened_store_has_everything,
     durability::a_request_cut_off_leaves_both_or_neither,
     durability::a_store_that_was_never_migrated_is_not_opened,
     durability::two_processes_migrate_at_once,
+    sessions::a_session_is_found_as_it_was_written,
+    sessions::of_parallel_rotations_one_is_done,
+    sessions::used_tokens_are_remembered_to_a_limit,
+    sessions::an_ended_session_is_not_rotated,
+    sessions::sessions_are_listed_newest_first_by_epoch_and_time,
+    clients::a_client_is_found_as_it_was_written,
+    clients::secrets_are_replaced_only_as_they_were_read,
+    signing_keys::of_processes_that_start_at_once_one_makes_a_key,
+    signing_keys::a_key_is_published_before_it_signs_and_after,
+    signing_keys::a_ring_that_was_asleep_does_not_sign_with_an_old_key,
+    signing_keys::a_rotation_by_hand_waits_like_any_other,
+    signing_keys::another_algorithm_comes_with_the_next_key,
+    signing_keys::private_keys_are_sealed_and_can_be_sealed_anew,
 );
 
 #[tokio::test]

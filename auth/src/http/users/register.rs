@@ -1,31 +1,56 @@
 //! `POST /v1/users`: somebody signs up.
 
-use accrue_chassis::http::{Json, TraceContext};
+use accrue_chassis::http::{ClientAddress, Json, TraceContext};
 use accrue_chassis::problem::{FieldError, Problem};
+use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, LimitProblem, ProblemBody};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::UserBody;
+use super::fields::{idempotency_key, optional, required};
+use super::{UserBody, problems, quiet};
 use crate::domain::{
     DisplayName, EmailAddress, IdempotencyKey, KeptReply, NewUser, Password, Profile, User, Username,
 };
 use crate::http::App;
 use crate::http::error::ApiError;
+use crate::limits::Limit;
 use crate::store::{Registration, StoreError};
 
-const KEY_HEADER: &str = "idempotency-key";
-
-/// The body. Every field may be missing as far as its type goes, so that all that
-/// is wrong can be told at once.
-#[derive(Deserialize)]
+/// Somebody who signs up. Every field may be missing as far as its type goes, so that
+/// all that is wrong can be told at once.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignUp, example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Body {
+    /// Trimmed and lower-cased.
+    #[schema(required, nullable = false, format = "email", max_length = 254)]
     email: Option<String>,
+    /// None of the most common ones, and not the address or username itself.
+    #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]
     password: Option<String>,
+    /// A name of one's own to sign in with: letters a-z, digits, dots, underscores, hyphens.
+    #[schema(min_length = 3, max_length = 30)]
     username: Option<String>,
+    /// What to call the user.
+    #[schema(min_length = 1, max_length = 100)]
     display_name: Option<String>,
+}
+
+/// The answer where addresses have to be verified, whether or not this one is taken.
+const ACCEPTED: &[u8] =
+    br#"{"status":"accepted","detail":"A mail is on its way to the address; it says how to go on."}"#;
+
+/// What is answered where addresses have to be verified.
+#[derive(serde::Serialize, ToSchema)]
+#[schema(example = json!({"status": "accepted", "detail": "A mail is on its way to the address; it says how to go on."}))]
+struct Accepted {
+    /// `accepted`.
+    status: String,
+    /// How to go on.
+    detail: String,
 }
 
 /// A request that makes sense.
@@ -35,9 +60,32 @@ struct SignUp {
     key: Option<IdempotencyKey>,
 }
 
+/// Sign up
+#[utoipa::path(
+    post,
+    path = "/v1/users",
+    tag = "users",
+    params(("Idempotency-Key" = Option<String>, Header, description = "With it, a lost reply can be asked for again.")),
+    request_body = Body,
+    security(()),
+    responses(
+        (status = 201, description = "The user.", body = UserBody,
+         headers(("Location" = String, description = "Where the user is."),
+                 ("Idempotency-Replayed" = String, description = "`true` on a repeated reply."))),
+        (status = 202, description = "Where addresses have to be verified: a mail says how to go on, whether or \
+                                      not the address is taken.", body = Accepted),
+        AnyProblem, BodyProblem, LimitProblem,
+        (status = 409, description = "`email_taken`, `username_taken`, or `idempotency_key_expired`: the key \
+                                      registered the user at `resource` before, and the reply is gone.", body = ProblemBody,
+         content_type = "application/problem+json"),
+        (status = 422, description = "The key came with another request.", body = ProblemBody,
+         content_type = "application/problem+json"),
+    )
+)]
 pub(in crate::http) async fn register(
     State(app): State<App>,
     headers: HeaderMap,
+    client: ClientAddress,
     trace: TraceContext,
     body: Result<Json<Body>, Problem>,
 ) -> Result<Response, ApiError> {
@@ -45,7 +93,13 @@ pub(in crate::http) async fn register(
         let key = idempotency_key(&headers)?;
         let Json(body) = body?;
         let sign_up = body.check(key).map_err(Problem::invalid)?;
-        sign_up.run(&app, trace.traceparent()).await
+        if app.mailing.is_verification_required {
+            let SignUp { profile, password, key } = sign_up;
+            let answer = (trace.traceparent(), ACCEPTED);
+            quiet::sign_up(&app, client, (profile, password, key), answer).await?;
+            return Ok(Reply::accepted());
+        }
+        sign_up.run(&app, client, trace.traceparent()).await
     };
     let done = done.await;
     let outcome = match &done {
@@ -57,28 +111,16 @@ pub(in crate::http) async fn register(
     done.and_then(Reply::into_response)
 }
 
-/// The key that the request carries, if it carries one.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
-    let mut keys = headers.get_all(KEY_HEADER).iter();
-    match (keys.next(), keys.next()) {
-        (None, _) => Ok(None),
-        (Some(key), None) => IdempotencyKey::parse(key.as_bytes()).map(Some),
-        (Some(_), Some(_)) => Err(crate::domain::InvalidKey),
-    }
-    .map_err(|error| Problem::bad_request("invalid_idempotency_key", error.to_string()))
-}
-
 impl Body {
     fn check(self, key: Option<IdempotencyKey>) -> Result<SignUp, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let email = field(&mut errors, "email", self.email, |text| EmailAddress::parse(&text));
-        let password = field(&mut errors, "password", self.password, Password::parse);
-        let username = self
-            .username
-            .and_then(|text| field(&mut errors, "username", Some(text), |text| Username::parse(&text)));
-        let display_name = self.display_name.and_then(|text| {
-            field(&mut errors, "display_name", Some(text), |text| DisplayName::parse(&text))
+        let email = required(&mut errors, "/email", self.email, |text| EmailAddress::parse(&text));
+        let username = optional(&mut errors, "/username", self.username, |text| Username::parse(&text));
+        let password = required(&mut errors, "/password", self.password, |text| {
+            Password::choose(text, email.as_ref(), username.as_ref())
         });
+        let display_name =
+            optional(&mut errors, "/display_name", self.display_name, |text| DisplayName::parse(&text));
         match (email, password) {
             (Some(email), Some(password)) if errors.is_empty() => {
                 let profile = Profile { username, display_name, ..Profile::of(email) };
@@ -89,44 +131,30 @@ impl Body {
     }
 }
 
-/// The field's value, or its error among `errors`.
-fn field<T, E: std::fmt::Display>(
-    errors: &mut Vec<FieldError>,
-    name: &str,
-    text: Option<String>,
-    parse: impl FnOnce(String) -> Result<T, E>,
-) -> Option<T> {
-    let pointer = format!("/{name}");
-    let Some(text) = text else {
-        errors.push(FieldError::new(pointer, "required", format!("Give the field `{name}`.")));
-        return None;
-    };
-    parse(text)
-        .map_err(|error| errors.push(FieldError::new(pointer, "invalid_value", error.to_string())))
-        .ok()
-}
-
 impl SignUp {
-    async fn run(self, app: &App, traceparent: String) -> Result<Reply, ApiError> {
+    async fn run(self, app: &App, client: ClientAddress, traceparent: String) -> Result<Reply, ApiError> {
         // Looked up first: a repeated request costs no new hash and no write.
         if let Some(key) = self.key
             && let Some(kept) = app.store.kept_reply(key).await?
         {
             return self.replay(app, kept).await;
         }
+        // Counted before the costly part, and before it is told whether an address is taken.
+        let _ = app.limits.admit(Limit::SignUpByPeer, &client.subject()).await?.or_problem()?;
         let password_hash = app.passwords.hash(self.password.clone()).await?;
         let user_id = app.store.new_user_id();
         let (profile, now) = (self.profile.clone(), app.clock.now());
         let new = NewUser::new(user_id, profile, Some(password_hash), now, Some(traceparent));
         let reply = Reply::to_new(new.user())?;
+        let new = new.post(app.mailing.verification(&self.profile.email)?);
         let new = match self.key {
             Some(key) => new.keep_reply(key, reply.body.clone()),
             None => new,
         };
         match write(app, new).await? {
             Registration::Registered(_) => Ok(reply),
-            Registration::EmailTaken => Err(email_taken().into()),
-            Registration::UsernameTaken => Err(username_taken().into()),
+            Registration::EmailTaken => Err(problems::email_taken().into()),
+            Registration::UsernameTaken => Err(problems::username_taken().into()),
             // Another request with this key was faster.
             Registration::KeyUsed(kept) => self.replay(app, kept).await,
         }
@@ -136,7 +164,7 @@ impl SignUp {
     async fn replay(self, app: &App, kept: KeptReply) -> Result<Reply, ApiError> {
         let user_id = kept.user_id.clone();
         let Some(request) = kept.at(app.clock.now()) else {
-            return Err(key_expired(&user_id).into());
+            return Err(problems::key_expired(&user_id).into());
         };
         let is_same = request.digest == self.profile.request_digest()
             && match request.password_hash {
@@ -144,50 +172,32 @@ impl SignUp {
                 None => false,
             };
         if is_same {
-            Ok(Reply { user_id, body: request.reply, is_replay: true })
+            Ok(Reply { user_id: Some(user_id), body: request.reply, is_replay: true })
         } else {
-            let detail = "This Idempotency-Key came with another request before; use a new key for this one.";
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail).into())
+            Err(problems::key_reused().into())
         }
     }
 }
 
 /// Writes the user and wakes the relay, to the end, even if the client hangs up.
-async fn write(app: &App, new: NewUser) -> Result<Registration, ApiError> {
+pub(super) async fn write(app: &App, new: NewUser) -> Result<Registration, ApiError> {
     let (store, wake) = (app.store.clone(), app.wake.clone());
+    let mail_wake = app.mailing.wake.clone();
     let written = app.lifecycle.run_to_end(async move {
         let registration = store.register(new).await;
         if matches!(registration, Ok(Registration::Registered(_))) {
             wake.notify_one();
+            mail_wake.notify_one();
         }
         registration
     });
     Ok(written.await??)
 }
 
-fn email_taken() -> Problem {
-    let detail = "Somebody has registered with this email address. If it was you, sign in; if you only \
-                  lost the reply, send the request again with its Idempotency-Key.";
-    Problem::new(StatusCode::CONFLICT, "email_taken", detail)
-}
-
-fn username_taken() -> Problem {
-    let detail = "Somebody else has this username; choose another one.";
-    Problem::new(StatusCode::CONFLICT, "username_taken", detail)
-}
-
-/// The reply is gone, after 30 days or since the password was changed. What the key
-/// made is still told, so that nobody makes it twice.
-fn key_expired(user_id: &str) -> Problem {
-    let detail = "This Idempotency-Key registered the user at `resource` before, and the reply is no longer \
-                  kept. Sign in, or use a new key for a new user.";
-    Problem::new(StatusCode::CONFLICT, "idempotency_key_expired", detail)
-        .with("resource", format!("/v1/users/{user_id}"))
-}
-
 /// The reply to a registration, first or repeated.
 struct Reply {
-    user_id: String,
+    /// Whom it tells of; none where it tells nobody anything.
+    user_id: Option<String>,
     body: Vec<u8>,
     is_replay: bool,
 }
@@ -195,13 +205,20 @@ struct Reply {
 impl Reply {
     fn to_new(user: &User) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(&UserBody::from(user)).map_err(StoreError::corrupt)?;
-        Ok(Self { user_id: user.user_id.clone(), body, is_replay: false })
+        Ok(Self { user_id: Some(user.user_id.clone()), body, is_replay: false })
+    }
+
+    fn accepted() -> Self {
+        Self { user_id: None, body: ACCEPTED.to_vec(), is_replay: false }
     }
 
     fn into_response(self) -> Result<Response, ApiError> {
-        let location = HeaderValue::from_str(&format!("/v1/users/{}", self.user_id));
-        let location = location.map_err(StoreError::corrupt)?;
         let json = HeaderValue::from_static("application/json");
+        let Some(user_id) = self.user_id else {
+            return Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, json)], self.body).into_response());
+        };
+        let location = HeaderValue::from_str(&format!("/v1/users/{user_id}"));
+        let location = location.map_err(StoreError::corrupt)?;
         let headers = [(header::LOCATION, location), (header::CONTENT_TYPE, json)];
         let mut response = (StatusCode::CREATED, headers, self.body).into_response();
         if self.is_replay {

@@ -8,6 +8,8 @@ use mongodb::error::Error;
 use secrecy::ExposeSecret as _;
 
 use super::document::{OutboxEntry, UserDocument, object_id, role_words, to_bson, to_bson_uuid};
+use super::mail::by_ticket;
+use super::mail_fields;
 use super::rivals::{self, Rival};
 use super::{StoreError, fault};
 use crate::domain::{DisplayName, EmailAddress, UserChange, Username};
@@ -75,7 +77,11 @@ async fn erase(
 }
 
 fn at_version(id: ObjectId, change: &UserChange) -> Document {
-    doc! { "_id": id, "version": change.expected_version }
+    let mut filter = doc! { "_id": id, "version": change.expected_version };
+    if let Some((kind, digest)) = &change.ticket {
+        filter.extend(by_ticket(*kind, digest));
+    }
+    filter
 }
 
 fn update(change: &UserChange) -> Result<Document, StoreError> {
@@ -106,6 +112,9 @@ fn update(change: &UserChange) -> Result<Document, StoreError> {
         // What was kept of the registration could be compared with the old one only.
         unset.extend(doc! { "idempotency.request": "", "idempotency.reply": "" });
     }
+    let (mail_set, mail_unset) = mail_fields::change(change)?;
+    set.extend(mail_set);
+    unset.extend(mail_unset);
     let entry: Bson = serialize_to_bson(&OutboxEntry::from(&change.event)).map_err(StoreError::corrupt)?;
     let mut update = doc! {
         "$set": set,

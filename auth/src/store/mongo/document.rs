@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::StoreError;
+use super::mail_fields::{self, Mails, Tickets};
 use crate::domain::{
     Digest, DisplayName, EmailAddress, KeptReply, KeptRequest, NewUser, Role, Roles, User, UserChange,
     Username,
@@ -46,6 +47,15 @@ pub(super) struct UserDocument {
     /// When the oldest entry was written; absent when none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_due: Option<DateTime>,
+    /// Mail that waits to be sent. `mail_lease` and `mail_tries` are set by updates.
+    #[serde(default, skip_serializing_if = "Mails::is_empty")]
+    mail: Mails,
+    /// When the mail is to be sent; absent when none waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_due: Option<DateTime>,
+    /// What is kept of the tickets that were sent by mail.
+    #[serde(default, skip_serializing_if = "Tickets::is_empty")]
+    pub(super) tickets: Tickets,
     /// The event of the last change: tells whoever lost the answer to a change that
     /// it was theirs, also when the event has left the outbox.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +115,9 @@ impl UserDocument {
             }),
             outbox: vec![OutboxEntry::from(&new.event)],
             outbox_due: Some(to_bson(user.created_at)),
+            mail: mail_fields::mails(new.posting.as_ref()),
+            mail_due: new.posting.as_ref().map(|posting| to_bson(posting.written_at)),
+            tickets: mail_fields::tickets(new.posting.as_ref()),
             last_event: Some(to_bson_uuid(new.event.id)),
         })
     }
@@ -126,6 +139,9 @@ impl UserDocument {
             idempotency: key,
             outbox: vec![OutboxEntry::from(&change.event)],
             outbox_due: Some(to_bson(change.changed_at)),
+            mail: Mails::new(),
+            mail_due: None,
+            tickets: Tickets::new(),
             last_event: Some(to_bson_uuid(change.event.id)),
         }
     }

@@ -2,12 +2,18 @@
 //! atomic on any server, without a transaction.
 
 mod changing;
+mod clients;
 mod document;
 mod fault;
+mod mail;
+mod mail_fields;
 mod outbox;
 mod registering;
 mod rivals;
 mod schema;
+mod sessions;
+mod signing_keys;
+mod throttles;
 mod users;
 
 use std::time::Duration;

@@ -128,7 +128,7 @@ async fn an_insert_that_had_arrived_after_all_is_a_success() {
 async fn a_user_written_by_a_newer_release_can_be_read() {
     let Some(bench) = Bench::set_up().await else { return };
     let user = bench.register("ada").await;
-    let newer = doc! { "$set": { "shoe_size": 43, "mail": { "outbox": [] } } };
+    let newer = doc! { "$set": { "shoe_size": 43, "wardrobe": { "hats": [] } } };
     bench.documents.update_one(doc! {}, newer).await.expect("updated");
     assert!(bench.store.user(&user).await.expect("readable").is_some());
     let garbled = doc! { "$set": { "version": "five" } };

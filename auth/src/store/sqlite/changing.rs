@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
+use super::mail::{forget_mail, holds_ticket, insert_posting, void_tickets};
 use super::registering::{Taken, find_taken, insert_event};
 use super::user_rows::{roles_text, status_word};
 use super::{BEGIN, StoreError, fault};
@@ -25,6 +26,11 @@ pub(super) async fn change(writer: &SqlitePool, change: UserChange) -> Result<Ch
         Some(version) if version != change.expected_version => return Ok(Changed::Stale),
         Some(_) => {}
     }
+    if let Some(ticket) = &change.ticket
+        && !holds_ticket(&mut transaction, user_id, ticket).await?
+    {
+        return Ok(Changed::Stale);
+    }
     match find_taken(&mut transaction, &change.user).await? {
         Some(Taken::Email) => return Ok(Changed::EmailTaken),
         Some(Taken::Username) => return Ok(Changed::UsernameTaken),
@@ -36,9 +42,24 @@ pub(super) async fn change(writer: &SqlitePool, change: UserChange) -> Result<Ch
     } else if let Some(hash) = &change.password_hash {
         set_password(&mut transaction, user_id, hash).await?;
     }
+    write_mail(&mut transaction, &change).await?;
     insert_event(&mut transaction, user_id, &change.event, change.changed_at).await?;
     transaction.commit().await.map_err(fault)?;
     Ok(Changed::Done(change.user))
+}
+
+/// Voids what the change makes void, then posts what goes out with it.
+async fn write_mail(connection: &mut SqliteConnection, change: &UserChange) -> Result<(), StoreError> {
+    let user_id = &change.user.user_id;
+    if change.email_changes {
+        forget_mail(connection, user_id).await?;
+    } else {
+        void_tickets(connection, user_id, &change.voids()).await?;
+    }
+    match &change.posting {
+        Some(posting) => insert_posting(connection, user_id, posting).await,
+        None => Ok(()),
+    }
 }
 
 async fn update_user(connection: &mut SqliteConnection, change: &UserChange) -> Result<(), StoreError> {

@@ -1,9 +1,14 @@
 //! Users in a SQLite file: for one machine, with the promises of a server.
 
 mod changing;
+mod clients;
 mod file;
+mod mail;
 mod outbox;
 mod registering;
+mod sessions;
+mod signing_keys;
+mod throttles;
 mod user_rows;
 mod users;
 
@@ -14,6 +19,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::calls::Calls;
 use super::{OpenError, StoreError};
@@ -45,8 +51,13 @@ impl SqliteStore {
         if migrate {
             file::create_private(options.get_filename())?;
         }
-        let pool =
-            || SqlitePoolOptions::new().acquire_timeout(BUSY_LIMIT).idle_timeout(None).max_lifetime(None);
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(BUSY_LIMIT)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .after_release(|connection, _| Box::pin(is_usable(connection)))
+        };
         let writer = pool().max_connections(1).connect_lazy_with(options.clone());
         let calls = Calls::new();
         let schema = writer.clone();
@@ -70,6 +81,15 @@ impl SqliteStore {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a connection that comes back can be used again. A full disk makes SQLite roll
+/// back by itself; sqlx then fails to, and takes the connection to be in that
+/// transaction for ever.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Behind whatever the connection still has to do.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {

@@ -7,6 +7,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use time::OffsetDateTime;
 
+use super::mail::insert_posting;
 use super::user_rows::{read_kept_reply, roles_text, status_word};
 use super::{BEGIN, StoreError, fault};
 use crate::domain::{DisplayName, EmailAddress, KeptReply, NewUser, User, Username};
@@ -33,6 +34,9 @@ pub(super) async fn register(writer: &SqlitePool, new: NewUser) -> Result<Regist
     }
     insert_user(&mut transaction, &new).await?;
     insert_event(&mut transaction, &new.user.user_id, &new.event, new.user.created_at).await?;
+    if let Some(posting) = &new.posting {
+        insert_posting(&mut transaction, &new.user.user_id, posting).await?;
+    }
     transaction.commit().await.map_err(fault)?;
     Ok(Registration::Registered(new.user))
 }

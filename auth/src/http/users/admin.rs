@@ -1,0 +1,32 @@
+//! Admins as callers: whether they still are, and what is logged of what they do.
+
+use accrue_chassis::http::SECURITY_LOG;
+use accrue_chassis::tokens::Caller;
+use accrue_events::user::UserStatus;
+
+use super::problems;
+use crate::http::App;
+use crate::http::error::ApiError;
+
+/// The scope of whoever looks after users.
+pub(super) const USERS_ADMIN: &str = "users:admin";
+
+/// How the log names the caller, who acts by that scope. A token outlives a role by
+/// up to 15 minutes; who has lost the role, or was shut out, does nothing more here.
+pub(super) async fn acting(app: &App, caller: &Caller) -> Result<String, ApiError> {
+    if let Some(user_id) = caller.user_id() {
+        let user = app.store.user(user_id).await?;
+        let is_admin = user.is_some_and(|user| {
+            user.status == UserStatus::Active && user.roles.scopes().contains(USERS_ADMIN)
+        });
+        if !is_admin {
+            return Err(problems::no_longer_admin().into());
+        }
+    }
+    Ok(caller.actor())
+}
+
+/// A line for whoever reads the security log: ids, and no address.
+pub(super) fn log(event: &'static str, actor: &str, user_id: &str) {
+    tracing::info!(target: SECURITY_LOG, event, actor, user_id);
+}

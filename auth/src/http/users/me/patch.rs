@@ -1,0 +1,113 @@
+//! `PATCH /v1/users/me`: another address, username or name.
+
+use accrue_chassis::http::{Json, TraceContext};
+use accrue_chassis::problem::{FieldError, Problem};
+use accrue_chassis::problem_docs::{
+    AnyProblem, BodyProblem, LimitProblem, NotFoundProblem, ProblemBody, TokenProblem,
+};
+use accrue_chassis::tokens::Caller;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{active, owner};
+use crate::domain::{DisplayName, Edit, EmailAddress, Password, User, Username};
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::http::users::apply::apply_as;
+use crate::http::users::fields::{Patch, optional};
+use crate::http::users::{UserBody, admin};
+
+/// What is to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"display_name": "Ada L.", "username": null}))]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ProfilePatch {
+    /// Another address. Asks for `current_password`, and is not verified yet.
+    #[schema(nullable = false, format = "email", max_length = 254)]
+    email: Option<String>,
+    /// Another username; null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 3, max_length = 30)]
+    username: Patch<String>,
+    /// Another name; null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
+    display_name: Patch<String>,
+    /// The password, where the address changes.
+    #[schema(nullable = false, format = "password", max_length = 128)]
+    current_password: Option<String>,
+}
+
+/// What makes sense of it.
+struct Changes {
+    email: Option<EmailAddress>,
+    username: Patch<Username>,
+    display_name: Patch<DisplayName>,
+    password: Option<Password>,
+}
+
+/// Change what is known of me
+///
+/// Another address ends every other session.
+#[utoipa::path(
+    patch,
+    path = "/v1/users/me",
+    tag = "me",
+    request_body = ProfilePatch,
+    security(("owner" = [])),
+    responses(
+        (status = 200, description = "The user, changed.", body = UserBody),
+        (status = 409, description = "`email_taken`, `username_taken`, or `user_changed`: others were \
+                                      faster each time.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        AnyProblem, BodyProblem, TokenProblem, NotFoundProblem, LimitProblem,
+    )
+)]
+pub(in crate::http) async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    Json(body): Json<ProfilePatch>,
+) -> Result<axum::Json<UserBody>, ApiError> {
+    let changes = body.check().map_err(Problem::invalid)?;
+    let owner = owner(&caller, changes.password.clone())?;
+    let user = apply_as(&app, &owner, &trace, |user| changes.of(active(user)?, &app)).await?;
+    admin::log("profile_changed", &caller.actor(), owner.user_id);
+    Ok(axum::Json(UserBody::from(&user)))
+}
+
+impl ProfilePatch {
+    fn check(self) -> Result<Changes, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let email = optional(&mut errors, "/email", self.email, |text| EmailAddress::parse(&text));
+        let username = self
+            .username
+            .and_then(|text| optional(&mut errors, "/username", Some(text), |text| Username::parse(&text)));
+        let display_name = self.display_name.and_then(|text| {
+            optional(&mut errors, "/display_name", Some(text), |text| DisplayName::parse(&text))
+        });
+        let password = optional(&mut errors, "/current_password", self.current_password, Password::parse);
+        if errors.is_empty() { Ok(Changes { email, username, display_name, password }) } else { Err(errors) }
+    }
+}
+
+impl Changes {
+    fn of(&self, user: &User, app: &App) -> Result<Edit, Problem> {
+        let mut edit = Edit::of(user);
+        if let Some(email) = self.email.as_ref().filter(|email| user.email.as_ref() != Some(email)) {
+            if self.password.is_none() {
+                let detail = "Give `current_password` to change the address.";
+                return Err(Problem::invalid(vec![FieldError::new("/current_password", "required", detail)]));
+            }
+            edit = edit.email(email.clone()).end_sessions().post(app.mailing.verification(email)?);
+        }
+        if let Patch::Set(username) = &self.username {
+            edit = edit.username(username.clone());
+        }
+        if let Patch::Set(name) = &self.display_name {
+            edit = edit.display_name(name.clone());
+        }
+        Ok(edit)
+    }
+}

@@ -1,0 +1,47 @@
+//! Signing up where addresses have to be verified: nobody learns whether one is taken.
+
+use accrue_chassis::http::ClientAddress;
+
+use super::problems;
+use super::register::write;
+use crate::domain::{IdempotencyKey, NewUser, Password, Profile};
+use crate::http::App;
+use crate::http::error::ApiError;
+use crate::limits::Limit;
+use crate::store::Registration;
+
+/// Registers, or tells the owner of the address by mail that somebody tried. Either
+/// way the same is counted, hashed and written first, and the same is answered; the
+/// key of the request decides only whether the same one registers twice.
+pub(super) async fn sign_up(
+    app: &App,
+    client: ClientAddress,
+    (profile, password, key): (Profile, Password, Option<IdempotencyKey>),
+    (traceparent, reply): (String, &[u8]),
+) -> Result<(), ApiError> {
+    let _ = app.limits.admit(Limit::SignUpByPeer, &client.subject()).await?.or_problem()?;
+    let _ = app.limits.admit(Limit::MailByAddress, profile.email.as_str()).await?.or_problem()?;
+    // Before anything depends on the address: else a taken username would tell whether
+    // the address is, too.
+    if let Some(username) = &profile.username
+        && app.store.by_username(username).await?.is_some()
+    {
+        return Err(problems::username_taken().into());
+    }
+    let hash = app.passwords.hash(password).await?;
+    let (email, now) = (profile.email.clone(), app.clock.now());
+    let new = NewUser::new(app.store.new_user_id(), profile, Some(hash), now, Some(traceparent));
+    let new = new.post(app.mailing.verification(&email)?);
+    let new = match key {
+        Some(key) => new.keep_reply(key, reply.to_vec()),
+        None => new,
+    };
+    match write(app, new).await? {
+        Registration::Registered(_) | Registration::KeyUsed(_) => Ok(()),
+        Registration::UsernameTaken => Err(problems::username_taken().into()),
+        Registration::EmailTaken => {
+            app.mailing.post(app, &email, |_| true, |composer| composer.taken(&email)).await?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What others find out by themselves: keys and endpoints.
+
+pub(super) mod jwks;
+pub(super) mod metadata;

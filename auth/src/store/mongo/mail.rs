@@ -1,0 +1,181 @@
+//! Mail and tickets inside the users' documents: leased by document, apart from the
+//! outbox.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::Collection;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::document::{UserDocument, binary, from_bson, object_id, to_bson, to_bson_uuid};
+use super::mail_fields::{MailDocument, set_posting};
+use super::{MongoStore, StoreError, fault};
+use crate::domain::{Digest, Posting, TicketKind, User};
+use crate::store::{ClaimedMail, MailClaim, MailStore};
+
+#[derive(Deserialize)]
+struct Due {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+}
+
+#[async_trait]
+impl MailStore for MongoStore {
+    async fn post(&self, user_id: &str, version: i64, posting: Posting) -> Result<bool, StoreError> {
+        let users = self.users.clone();
+        // Text that is no id of ours is asked for all the same: as much work for nobody.
+        let id = object_id(user_id).unwrap_or_default();
+        let update = doc! { "$set": set_posting(&posting)? };
+        self.calls
+            .run(async move {
+                let done = users.update_one(doc! { "_id": id, "version": version }, update).await;
+                done.map(|done| done.matched_count > 0).map_err(fault::store)
+            })
+            .await
+    }
+
+    async fn ticket_holder(
+        &self,
+        kind: TicketKind,
+        digest: &Digest,
+    ) -> Result<Option<(User, OffsetDateTime)>, StoreError> {
+        let users = self.users.clone();
+        let filter = by_ticket(kind, digest);
+        let found = self.calls.run(async move { users.find_one(filter).await.map_err(fault::store) }).await?;
+        let Some(found) = found else { return Ok(None) };
+        let ticket = found.tickets.get(kind.word());
+        let ticket = ticket.ok_or_else(|| StoreError::corrupt("a ticket without its fields"))?;
+        let expires_at = from_bson(ticket.expires_at)?;
+        Ok(Some((found.into_user()?, expires_at)))
+    }
+
+    async fn claim_mail(&self, limit: usize, lease: Duration) -> Result<MailClaim, StoreError> {
+        let (users, now) = (self.users.clone(), self.clock.now());
+        self.calls.run(async move { claim(&users, limit, now, lease).await }).await
+    }
+
+    async fn mark_sent(&self, claim: &MailClaim, mail: &ClaimedMail) -> Result<(), StoreError> {
+        let field = format!("mail.{}", mail.mail.kind.word());
+        self.update_held(claim, mail, doc! { "$unset": { field: "" } }).await
+    }
+
+    async fn put_off(
+        &self,
+        claim: &MailClaim,
+        mail: &ClaimedMail,
+        due: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let update = doc! { "$set": { "mail_due": to_bson(due) }, "$inc": { "mail_tries": 1 } };
+        self.update_held(claim, mail, update).await
+    }
+
+    async fn release_mail(&self, claim: &MailClaim) -> Result<(), StoreError> {
+        let (users, token) = (self.users.clone(), claim.token);
+        let mut owners: Vec<_> = claim.mails.iter().filter_map(|mail| object_id(&mail.user_id)).collect();
+        owners.dedup();
+        self.calls.run(async move { release(&users, &owners, token).await }).await
+    }
+}
+
+impl MongoStore {
+    /// Updates a user whom this claim holds, if the very mail still waits.
+    async fn update_held(
+        &self,
+        claim: &MailClaim,
+        mail: &ClaimedMail,
+        update: Document,
+    ) -> Result<(), StoreError> {
+        let Some(id) = object_id(&mail.user_id) else {
+            return Ok(());
+        };
+        let users = self.users.clone();
+        let mut filter = held(&[id], claim.token);
+        filter.insert(format!("mail.{}.id", mail.mail.kind.word()), to_bson_uuid(mail.mail.id));
+        self.calls
+            .run(async move { users.update_one(filter, update).await.map(drop).map_err(fault::store) })
+            .await
+    }
+}
+
+/// The user with this ticket; the type is named for the partial index.
+pub(super) fn by_ticket(kind: TicketKind, digest: &Digest) -> Document {
+    doc! { format!("tickets.{}.digest", kind.word()): { "$eq": binary(digest), "$type": "binData" } }
+}
+
+async fn claim(
+    users: &Collection<UserDocument>,
+    limit: usize,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Result<MailClaim, StoreError> {
+    let token = Uuid::new_v4();
+    let due = users
+        .clone_with_type::<Due>()
+        .find(claimable(now, lease))
+        .projection(doc! { "_id": 1 })
+        .sort(doc! { "mail_due": 1 })
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .await
+        .map_err(fault::store)?;
+    let owners: Vec<ObjectId> = due.map_ok(|due| due.id).try_collect().await.map_err(fault::store)?;
+    if owners.is_empty() {
+        return Ok(MailClaim { token, mails: Vec::new() });
+    }
+    let mut free = claimable(now, lease);
+    free.insert("_id", doc! { "$in": &owners });
+    let hold = doc! { "token": to_bson_uuid(token), "until": to_bson(now + lease) };
+    users.update_many(free, doc! { "$set": { "mail_lease": hold } }).await.map_err(fault::store)?;
+    let held_by_us = users
+        .clone_with_type::<MailDocument>()
+        .find(held(&owners, token))
+        .projection(doc! { "mail": 1, "mail_tries": 1 })
+        .await
+        .map_err(fault::store)?;
+    let documents: Vec<MailDocument> = held_by_us.try_collect().await.map_err(fault::store)?;
+    // Whoever died after the last mail of a user left them due with nothing to send.
+    let empty: Vec<_> = documents.iter().filter(|held| held.mail.is_empty()).map(|held| held.id).collect();
+    if !empty.is_empty() {
+        release(users, &empty, token).await?;
+    }
+    let mails: Result<Vec<_>, _> = documents.into_iter().map(MailDocument::into_mails).collect();
+    Ok(MailClaim { token, mails: mails?.concat() })
+}
+
+/// As with the outbox, but for mail that is put off until it is due.
+fn claimable(now: OffsetDateTime, lease: Duration) -> Document {
+    doc! {
+        "mail_due": { "$exists": true, "$lte": to_bson(now) },
+        "$or": [
+            { "mail_lease": null },
+            { "mail_lease.until": { "$lte": to_bson(now) } },
+            { "mail_lease.until": { "$gt": to_bson(now + 2 * lease) } },
+        ],
+    }
+}
+
+/// A second update, matched by the empty field, as with the outbox: a mail may have
+/// been posted since the first, and must stay due.
+async fn release(
+    users: &Collection<UserDocument>,
+    owners: &[ObjectId],
+    token: Uuid,
+) -> Result<(), StoreError> {
+    let unset = doc! { "$unset": { "mail_lease": "" } };
+    users.update_many(held(owners, token), unset).await.map_err(fault::store)?;
+    let nothing: Vec<Document> = crate::domain::MailKind::ALL
+        .iter()
+        .map(|kind| doc! { format!("mail.{}", kind.word()): { "$exists": false } })
+        .collect();
+    let empty = doc! { "_id": { "$in": owners }, "$and": nothing };
+    let unset = doc! { "$unset": { "mail_due": "", "mail_tries": "" } };
+    users.update_many(empty, unset).await.map(drop).map_err(fault::store)
+}
+
+fn held(owners: &[ObjectId], token: Uuid) -> Document {
+    doc! { "_id": { "$in": owners }, "mail_lease.token": to_bson_uuid(token) }
+}

@@ -1,0 +1,66 @@
+//! The all-in-one's key-encryption keys: a file in its data directory, made at the
+//! first start.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use accrue_auth::sealing::KeyEncryptionKeys;
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+
+/// The name of the file: a list as `AUTH_KEY_ENCRYPTION_KEYS` takes it.
+const NAME: &str = "keys";
+
+/// The keys in `directory`, made where there are none.
+pub(crate) fn read_or_create(directory: &Path) -> anyhow::Result<KeyEncryptionKeys> {
+    let path = directory.join(NAME);
+    let list = match fs::read_to_string(&path) {
+        Ok(list) => list,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            create(directory, &path).with_context(|| format!("{} cannot be made", path.display()))?;
+            fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?
+        }
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    KeyEncryptionKeys::parse(list.trim_end()).with_context(|| path.display().to_string())
+}
+
+/// Makes the file whole or not at all: what is sealed under a key that was lost half
+/// written never opens again. Of two processes the first one's file stays.
+fn create(directory: &Path, path: &Path) -> std::io::Result<()> {
+    let draft = directory.join(format!("{NAME}.{}", uuid::Uuid::new_v4()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{}", KeyEncryptionKeys::generate().expose_secret())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_for_its_owner_only() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = read_or_create(directory.path()).expect("keys");
+        let again = read_or_create(directory.path()).expect("keys");
+        let sealed = first.seal("test", b"hello").expect("sealed");
+        assert_eq!(again.open("test", &sealed).expect("opened").expose_secret(), b"hello");
+        let files: Vec<_> = fs::read_dir(directory.path()).expect("a directory").collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let mode = fs::metadata(directory.path().join(NAME)).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(directory.path().join(NAME), "nonsense").expect("written");
+        assert!(read_or_create(directory.path()).is_err());
+    }
+}
