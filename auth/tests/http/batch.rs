@@ -88,3 +88,26 @@ async fn a_thousand_fit_and_no_more() {
     let last = LoginName::parse("user999@example.com").expect("a name");
     assert!(auth.store.login(&last).await.expect("an answer").is_some());
 }
+
+#[tokio::test]
+async fn a_batch_cut_off_by_the_deadline_ends_when_it_is_sent_often_enough() {
+    let request_deadline = std::time::Duration::from_millis(250);
+    let auth = Auth::with(accrue_auth::AuthConfig { request_deadline, ..crate::harness::config() }).await;
+    let users: Value = (0..40)
+        .map(|index| json!({"email": format!("user{index}@example.com"), "password": "correct horse"}))
+        .collect();
+    let mut cut_off = 0;
+    let answer = loop {
+        let answer = send(&auth, Some("import-1"), &users).await;
+        if answer.status == 200 {
+            break answer;
+        }
+        let code = answer.json()["code"].as_str().expect("a code").to_owned();
+        assert!(["deadline_exceeded", "overloaded"].contains(&code.as_str()), "{code}");
+        cut_off += 1;
+        assert!(cut_off < 200, "it makes no progress");
+    };
+    assert!(outcomes(&answer).iter().all(|outcome| outcome.ends_with("created")), "{answer:?}");
+    let listed = auth.store.list(&accrue_auth::store::UserFilter::default(), None, 100).await;
+    assert_eq!(listed.expect("users").len(), 40);
+}

@@ -95,10 +95,11 @@ pub(crate) async fn what_was_kept_comes_back_byte_for_byte(place: &Place) {
     let store = place.store(&clock).await;
     let reply: Vec<u8> = (0..=255).collect();
     let new = new_user(&*store, &clock, "ada").keep_reply(key("k"), reply.clone());
-    let user_id = new.user().user_id.clone();
+    let (user_id, created_at) = (new.user().user_id.clone(), new.user().created_at);
     assert!(store.kept_reply(key("k")).await.expect("an answer").is_none());
     store.register(new).await.expect("registered");
     let kept = store.kept_reply(key("k")).await.expect("an answer").expect("kept");
+    assert_eq!(kept.kept_at, created_at);
     let request = kept.request.expect("kept");
     assert_eq!((kept.user_id, request.reply), (user_id, reply));
     assert_eq!(request.password_hash.expect("a hash").expose_secret(), "hash of ada's password");

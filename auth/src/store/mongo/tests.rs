@@ -10,8 +10,8 @@ use time::macros::datetime;
 
 use super::document::{binary, object_id, to_bson_uuid};
 use super::*;
-use crate::domain::{EmailAddress, IdempotencyKey, NewUser, Profile};
-use crate::store::{Registration, UserStore as _};
+use crate::domain::{Edit, EmailAddress, IdempotencyKey, NewUser, Profile};
+use crate::store::{Changed, Registration, UserStore as _};
 
 const LEASE: Duration = Duration::from_secs(10);
 
@@ -156,4 +156,59 @@ async fn a_server_that_is_away_is_told_within_the_deadline() {
     let error = MongoStore::open("mongodb://127.0.0.1:1/x", clock, true).await.err().expect("nobody there");
     assert!(matches!(error, OpenError::Unavailable(_)), "{error}");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_change_that_had_arrived_after_all_is_a_success() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let user_id = bench.register("ada").await;
+    let user = bench.store.user(&user_id).await.expect("an answer").expect("the user");
+    let now = bench.store.clock.now();
+    let (ours, other) = (Edit::of(&user).verify_email().at(now, None), Edit::of(&user).verify_email());
+    for _ in 0..2 {
+        // The second is what a driver's repeated send looks like.
+        let done = bench.store.change(ours.clone()).await;
+        assert!(matches!(done, Ok(Changed::Done(_))), "{done:?}");
+    }
+    // The same change by somebody else is another one, though its version is the same.
+    let stale = bench.store.change(other.at(now, None)).await;
+    assert!(matches!(stale, Ok(Changed::Stale)), "{stale:?}");
+    let document = bench.document(&user_id).await;
+    assert_eq!(document.get_array("outbox").expect("an array").len(), 2);
+    // Also once the event has been published.
+    let emptied = doc! { "$set": { "outbox": [] } };
+    bench.documents.update_one(doc! {}, emptied).await.expect("updated");
+    assert!(matches!(bench.store.change(ours).await, Ok(Changed::Done(_))));
+}
+
+#[tokio::test]
+async fn a_tombstone_has_no_field_that_is_not_named_here() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let key = IdempotencyKey::parse(b"k").expect("a key");
+    let new = bench.new_user("ada").keep_reply(key, b"reply to ada@example.com".to_vec());
+    let user = new.user().clone();
+    bench.store.register(new).await.expect("registered");
+    // Whatever a later release may have written is gone too.
+    let newer = doc! { "$set": { "phone": "555" } };
+    bench.documents.update_one(doc! {}, newer).await.expect("updated");
+    let erasure = Edit::of(&user).erase().at(bench.store.clock.now(), None);
+    assert!(matches!(bench.store.change(erasure.clone()).await, Ok(Changed::Done(_))));
+    assert!(matches!(bench.store.change(erasure).await, Ok(Changed::Done(_))), "sent again");
+    let document = bench.document(&user.user_id).await;
+    let named = [
+        "_id",
+        "created_at",
+        "email_verified",
+        "idempotency",
+        "last_event",
+        "outbox",
+        "outbox_due",
+        "session_epoch",
+        "status",
+        "version",
+    ];
+    let others: Vec<_> = document.keys().filter(|key| !named.contains(&key.as_str())).collect();
+    assert!(others.is_empty(), "{others:?}");
+    let kept: Vec<_> = document.get_document("idempotency").expect("the key").keys().collect();
+    assert_eq!(kept, ["key"]);
 }

@@ -107,6 +107,8 @@ fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         // In WAL mode anything less loses acknowledged commits when the power fails.
         .synchronous(SqliteSynchronous::Full)
+        // What is erased of a person is overwritten, not only marked as free.
+        .pragma("secure_delete", "on")
         .busy_timeout(BUSY_LIMIT)
         .foreign_keys(true))
 }
