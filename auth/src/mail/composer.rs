@@ -114,7 +114,9 @@ mod tests {
         let from: Mailbox = "Accrue <no-reply@example.com>".parse().expect("a sender");
         let letter = Letter::open(mail.id, &mail.sealed, keys).expect("it opens");
         let message = letter.message(mail.id, &from).expect("a message");
-        String::from_utf8(message.formatted()).expect("ASCII")
+        // Quoted-printable breaks long lines, and writes `=` as `=3D`.
+        let text = String::from_utf8(message.formatted()).expect("ASCII");
+        text.replace("=\r\n", "").replace("=3D", "=")
     }
 
     #[test]

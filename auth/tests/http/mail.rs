@@ -47,7 +47,10 @@ async fn an_address_is_verified_once_by_the_newest_mail() {
     assert_eq!(first.header("Subject"), "Show that this address is yours");
     assert!(first.message.contains("https://app.example.com/verify-email#token"));
 
-    assert_eq!(post(&auth, "/v1/users/resend-verification", json!({"email": " ADA@example.com"})).await.status, 202);
+    assert_eq!(
+        post(&auth, "/v1/users/resend-verification", json!({"email": " ADA@example.com"})).await.status,
+        202
+    );
     let second = server.mail_to(ADA, 2).await;
     assert_ne!(first.header("Message-ID"), second.header("Message-ID"));
     // Superseded.
@@ -55,9 +58,13 @@ async fn an_address_is_verified_once_by_the_newest_mail() {
     verify(first.token()).await.problem(400, "invalid_ticket");
     // Neither is a ticket for a reset, nor is what is no token.
     verify("x".repeat(43)).await.problem(400, "invalid_ticket");
-    post(&auth, "/v1/password-resets/confirm", json!({"token": second.token(), "new_password": "staple battery"}))
-        .await
-        .problem(400, "invalid_ticket");
+    post(
+        &auth,
+        "/v1/password-resets/confirm",
+        json!({"token": second.token(), "new_password": "staple battery"}),
+    )
+    .await
+    .problem(400, "invalid_ticket");
 
     let verified = verify(second.token()).await;
     assert_eq!((verified.status.as_u16(), &verified.json()["email_verified"]), (200, &json!(true)));
@@ -149,9 +156,11 @@ async fn where_addresses_have_to_be_verified_nobody_learns_which_are_taken() {
     sign_in(&auth, "correct horse battery").await.problem(403, "email_not_verified");
     sign_in(&auth, "wrong horse battery").await.problem(401, "invalid_credentials");
     // A taken username says nothing of the address.
-    auth.register(&json!({"email": "new@example.com", "password": "correct horse battery", "username": "ada"}))
-        .await
-        .problem(409, "username_taken");
+    auth.register(
+        &json!({"email": "new@example.com", "password": "correct horse battery", "username": "ada"}),
+    )
+    .await
+    .problem(409, "username_taken");
     auth.register(&body).await.problem(409, "username_taken");
 
     let repeated = {
@@ -160,7 +169,8 @@ async fn where_addresses_have_to_be_verified_nobody_learns_which_are_taken() {
         auth.register_with_key("k-2", &body).await;
         auth.register_with_key("k-2", &body).await
     };
-    let taken = auth.register_with_key("k-3", &json!({"email": ADA, "password": "staple battery horse"})).await;
+    let taken =
+        auth.register_with_key("k-3", &json!({"email": ADA, "password": "staple battery horse"})).await;
     for answer in [&repeated, &taken] {
         assert_eq!((answer.status.as_u16(), &answer.bytes), (202, &first.bytes));
         assert_eq!(answer.header("location"), None);
@@ -217,5 +227,8 @@ async fn without_a_mail_server_mail_goes_into_a_directory() {
     })
     .await;
     let text = std::fs::read_to_string(file.path()).expect("a message");
-    assert!(text.contains("To: ada@example.com") && text.contains("From: Accrue <accrue@localhost>"), "{text}");
+    assert!(
+        text.contains("To: ada@example.com") && text.contains("From: Accrue <accrue@localhost>"),
+        "{text}"
+    );
 }

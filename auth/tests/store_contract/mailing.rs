@@ -26,7 +26,11 @@ fn posting(clock: &Arc<ManualClock>, kind: MailKind, text: &str) -> (Posting, Ti
     };
     let written_at = clock.now();
     let written_at = written_at.replace_millisecond(written_at.millisecond()).expect("a time");
-    let kept = kept.map(|kind| KeptTicket { kind, digest: ticket.digest(), expires_at: written_at + kind.lifetime() });
+    let kept = kept.map(|kind| KeptTicket {
+        kind,
+        digest: ticket.digest(),
+        expires_at: written_at + kind.lifetime(),
+    });
     let sealed = Sealed { key_id: "k1".to_owned(), bytes: text.as_bytes().to_vec() };
     let mail = WaitingMail { id: Uuid::now_v7(), kind, sealed };
     (Posting { mail, ticket: kept, written_at }, ticket)
@@ -156,8 +160,10 @@ pub(crate) async fn a_ticket_admits_once(place: &Place) {
         change(&stores[index % 2], &clock, edit)
     });
     let done: Vec<_> = join_all(uses).await;
-    let done: Vec<_> =
-        done.into_iter().filter_map(|done| if let Changed::Done(user) = done { Some(user) } else { None }).collect();
+    let done: Vec<_> = done
+        .into_iter()
+        .filter_map(|done| if let Changed::Done(user) = done { Some(user) } else { None })
+        .collect();
     assert_eq!(done.len(), 1);
     assert!(done[0].email_verified);
     let held = stores[1].ticket_holder(TicketKind::Verify, &digest).await.expect("a store that works");

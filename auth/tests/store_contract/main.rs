@@ -5,6 +5,7 @@ mod clients;
 mod durability;
 mod erasing;
 mod finding;
+mod mailing;
 mod outbox;
 mod place;
 mod registering;
@@ -70,6 +71,15 @@ contract!(
     outbox::the_backlog_is_counted_and_timed,
     relaying::a_relay_drains_five_hundred_users,
     relaying::two_relays_on_two_stores_publish_everything,
+    mailing::a_mail_is_claimed_once_and_goes_when_sent,
+    mailing::a_newer_mail_takes_the_place_of_an_older_one,
+    mailing::an_old_token_marks_no_mail,
+    mailing::what_is_put_off_waits_until_it_is_due,
+    mailing::mail_and_events_wait_apart,
+    mailing::a_ticket_admits_once,
+    mailing::another_address_voids_mail_and_tickets,
+    mailing::nothing_is_posted_to_a_user_who_changed,
+    mailing::an_erased_user_has_no_mail,
     throttling::of_fifty_tries_at_once_the_limit_is_admitted,
     throttling::a_window_ends_when_it_says,
     throttling::what_is_given_back_is_admitted_again,
