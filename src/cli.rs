@@ -6,6 +6,7 @@ use accrue_accounting::config::AccountingArgs;
 use accrue_auth::config::AuthArgs;
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::AdminArgs;
 use crate::broker::BrokerArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Accounting(AccountingCommand),
     /// Show the whole story end to end; exit with 0 only if every step of it held
     Demo(DemoArgs),
+    /// Make users and clients, rotate keys, in auth's database
+    Admin(AdminArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
     /// Ask services whether they are ready: exit with 0 if they are, 1 if not

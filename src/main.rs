@@ -1,6 +1,7 @@
 //! The one binary: everything in one process, or any part of it, or an operator's command.
 
 mod accounting;
+mod admin;
 mod all_in_one;
 mod auth;
 mod broker;
@@ -42,6 +43,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Auth(args)) => auth::run(args).await,
         Some(Command::Accounting(args)) => accounting::run(args).await,
         Some(Command::Demo(args)) => demo::run(args).await,
+        Some(Command::Admin(args)) => admin::run(args).await,
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
     }

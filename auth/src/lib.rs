@@ -5,6 +5,7 @@ pub mod domain;
 mod http;
 pub mod limits;
 pub mod mail;
+pub mod operator;
 pub mod passwords;
 pub mod sealing;
 mod service;

@@ -1,0 +1,96 @@
+//! `accrue admin`: what is done by hand, in auth's database: users, clients, keys.
+
+mod clients;
+mod keys;
+mod opened;
+mod users;
+
+use std::process::ExitCode;
+
+use accrue_auth::domain::Role;
+use clap::{Args, Subcommand};
+
+use self::opened::StoreArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct AdminArgs {
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Make a user, such as the first administrator
+    CreateUser(CreateUser),
+    /// Make a client: a service that gets tokens in its own name. Its secret is shown once
+    CreateClient(CreateClient),
+    /// Give a client another secret; the one before stays good until the next time
+    RotateClientSecret(NamedClient),
+    /// Delete a client; its tokens are good until they expire
+    DeleteClient(NamedClient),
+    /// List the clients
+    ListClients(StoreArgs),
+    /// Add a signing key, which takes over a few minutes later
+    RotateKeys(StoreArgs),
+    /// Encrypt the signing keys under the first of `AUTH_KEY_ENCRYPTION_KEYS`
+    RewrapKeys(StoreArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateUser {
+    /// Their email address, which counts as verified
+    #[arg(long)]
+    email: String,
+    /// Their name for signing in
+    #[arg(long)]
+    username: Option<String>,
+    /// What to call them
+    #[arg(long)]
+    display_name: Option<String>,
+    /// What they may do beyond what is their own
+    #[arg(long, value_parser = role)]
+    role: Vec<Role>,
+    /// A file that holds their password, `-` for standard input; without it one is made up and shown
+    #[arg(long, value_name = "PATH")]
+    password_file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+struct CreateClient {
+    /// What to call it
+    #[arg(long)]
+    name: String,
+    /// What its tokens may allow
+    #[arg(long, required = true)]
+    scope: Vec<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+struct NamedClient {
+    /// Which client
+    client_id: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    let known = Role::ALL.map(Role::word).join(", ");
+    Role::from_word(word).ok_or_else(|| format!("there is no such role; there are {known}"))
+}
+
+pub(crate) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        AdminCommand::CreateUser(args) => users::create(args).await?,
+        AdminCommand::CreateClient(args) => clients::create(args).await?,
+        AdminCommand::RotateClientSecret(args) => clients::rotate_secret(args).await?,
+        AdminCommand::DeleteClient(args) => clients::delete(args).await?,
+        AdminCommand::ListClients(args) => clients::list(args).await?,
+        AdminCommand::RotateKeys(args) => keys::rotate(args).await?,
+        AdminCommand::RewrapKeys(args) => keys::rewrap(args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
