@@ -12,6 +12,8 @@ use super::StoreError;
 
 /// How long a caller waits.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// How long whoever changes the schema waits: an index over many users takes its time.
+const MIGRATION_LIMIT: Duration = Duration::from_mins(2);
 /// Calls under way at once. A server that stopped answering keeps calls that
 /// nobody waits for any more; their number must not grow.
 const MAX_CALLS: usize = 256;
@@ -33,6 +35,11 @@ struct NoAnswer(Duration);
 impl Calls {
     pub(super) fn new() -> Self {
         Self { tasks: TaskTracker::new(), places: Arc::new(Semaphore::new(MAX_CALLS)), limit: CALL_LIMIT }
+    }
+
+    /// The same calls, waited for as long as a change of the schema may take.
+    pub(super) fn for_migration(&self) -> Self {
+        Self { limit: MIGRATION_LIMIT, ..self.clone() }
     }
 
     /// Runs `call` to its end and waits for it until the deadline.

@@ -63,6 +63,7 @@ impl MongoStore {
         let (users, throttles) = (self.users.clone(), self.throttles());
         let sessions = self.session_documents();
         self.calls
+            .for_migration()
             .run(async move {
                 users.create_indexes(indexes()).await.map_err(fault::store)?;
                 sessions.create_indexes(sessions::indexes()).await.map_err(fault::store)?;

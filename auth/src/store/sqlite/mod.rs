@@ -62,6 +62,7 @@ impl SqliteStore {
         let calls = Calls::new();
         let schema = writer.clone();
         calls
+            .for_migration()
             .run(async move {
                 connect(&schema).await?;
                 if migrate { apply(&schema).await } else { Ok(()) }
