@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use accrue_accounting::config::AccountingConfig;
 use accrue_auth::config::AuthConfig;
+use accrue_auth::mail::Delivery;
 use accrue_auth::operator::{FirstAdmin, first_admin};
 use accrue_auth::passwords::PasswordHashing;
 use accrue_chassis::clock::{SharedClock, SystemClock};
@@ -53,6 +54,7 @@ impl Settings {
             auth.tokens.key_encryption_keys = Some(key_file::read_or_create(data_dir.path())?);
         }
         auth.database_url.get_or_insert_with(|| data_dir.sqlite_url("auth.db").into());
+        auth.mail.delivery.get_or_insert_with(|| data_dir.mail());
         accounting.database_url.get_or_insert_with(|| data_dir.sqlite_url("accounting.db").into());
         Ok(Self { data_dir, auth, accounting, broker })
     }
@@ -63,6 +65,7 @@ impl Settings {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut auth = AuthConfig::with_defaults(listen);
         auth.database_url = Some(data_dir.sqlite_url("auth.db").into());
+        auth.mail.delivery = Some(data_dir.mail());
         auth.tokens.key_encryption_keys = Some(key_file::read_or_create(data_dir.path())?);
         let mut accounting = AccountingConfig::with_defaults(listen);
         accounting.database_url = Some(data_dir.sqlite_url("accounting.db").into());
@@ -120,11 +123,18 @@ fn greet(settings: &Settings, running: &Running) {
     let Running { auth, accounting, .. } = running;
     let tag = uuid::Uuid::new_v4().simple().to_string();
     let tag = &tag[..8];
+    let mail = match &settings.auth.mail.delivery {
+        Some(Delivery::Directory(path)) => {
+            format!("is written to {}: there is no mail server", path.display())
+        }
+        _ => "goes to the mail server".to_owned(),
+    };
     println!(
         "accrue {} runs in one process, with its data in {}
 
   auth        http://{auth}
   accounting  http://{accounting}
+  mail        {mail}
 
 Paste these into another terminal:
 

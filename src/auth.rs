@@ -31,6 +31,12 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
              encrypted under? `openssl rand -base64 32` makes one",
         );
     }
+    if config
+        .as_ref()
+        .is_some_and(|config| config.mail.require_verified_email && config.mail.delivery.is_none())
+    {
+        problems.add("AUTH_REQUIRE_VERIFIED_EMAIL needs mail, and AUTH_SMTP_URL is not set");
+    }
     problems.finish()?;
     let (config, broker) = config.zip(broker).context("the settings were not read")?;
     let host = Host::new()?;
@@ -78,6 +84,10 @@ pub(crate) async fn start(
     config.tokens.issuer.get_or_insert_with(|| format!("http://{address}"));
     let service = accrue_auth::assemble(&config, parts)?;
     host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
+    match service.postman {
+        Some(postman) => drop(host.lifecycle.spawn_worker(postman.run(host.lifecycle.worker_token()))),
+        None => tracing::warn!("no mail is sent: AUTH_SMTP_URL is not set"),
+    }
     doorway.open(service.router);
     tracing::info!(service = "auth", "ready");
     Ok(Some((address, service.relay)))

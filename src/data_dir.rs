@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use accrue_auth::mail::Delivery;
 use anyhow::Context as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
@@ -44,6 +45,11 @@ impl DataDir {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where mail goes that no server takes.
+    pub(crate) fn mail(&self) -> Delivery {
+        Delivery::Directory(self.path.join("mail"))
     }
 
     /// The URL of a SQLite file in it.

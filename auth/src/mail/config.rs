@@ -14,7 +14,7 @@ use super::transport::SmtpTransport;
 #[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct MailArgs {
     /// The mail server: `smtp://user:password@host:port` or `smtps://…`, with `?from=` if
-    /// there is no AUTH_MAIL_FROM. Over smtp:// STARTTLS is required, unless the server
+    /// there is no `AUTH_MAIL_FROM`. Over smtp:// STARTTLS is required, unless the server
     /// is this machine or `?tls=none` says so
     #[arg(long, env = "AUTH_SMTP_URL", value_name = "URL", hide_env_values = true,
           value_parser = crate::config::secret)]
@@ -32,7 +32,7 @@ pub struct MailArgs {
     #[arg(long, env = "AUTH_MAIL_DIRECTORY", value_name = "PATH")]
     auth_mail_directory: Option<PathBuf>,
 
-    /// What links in mail begin with, by default AUTH_ISSUER: there a page takes the token
+    /// What links in mail begin with, by default `AUTH_ISSUER`: there a page takes the token
     /// after `#` and sends it on
     #[arg(long, env = "AUTH_PUBLIC_URL", value_name = "URL")]
     auth_public_url: Option<Url>,

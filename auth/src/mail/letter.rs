@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use lettre::Message;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MessageBuilder};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -56,6 +56,9 @@ impl Letter {
         let to = self.to.parse::<Mailbox>().map_err(|_| Unsendable)?;
         let written_at =
             OffsetDateTime::from_unix_timestamp(self.written_at_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        // Plain, where it is plain: a link is not broken into lines for whoever reads the file.
+        let body = Body::new_with_encoding(self.text.clone(), ContentTransferEncoding::SevenBit);
+        let body = body.unwrap_or_else(|_| Body::new(self.text));
         let mut message = MessageBuilder::new()
             .from(from.clone())
             .to(to)
@@ -63,7 +66,7 @@ impl Letter {
             .date(SystemTime::from(written_at))
             .message_id(Some(format!("<{id}@{}>", from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
-            .body(self.text)
+            .body(body)
             .map_err(|_| Unsendable)?;
         // RFC 3834: no machine is to answer.
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");

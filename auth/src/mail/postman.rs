@@ -22,15 +22,15 @@ use crate::store::{AuthStore, ClaimedMail, MailClaim, StoreError};
 const CLAIM_LIMIT: usize = 8;
 /// How long it is held. What has not been sent when half of it is over is left for
 /// the next claim: sending one may take as long as a mail server pleases, up to 30 s.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// How often it looks without being woken: after a crash, or for what was put off.
 const POLL: Duration = Duration::from_secs(5);
 /// How often a mail that the server refuses is tried, over about three days.
 const MAX_TRIES: u32 = 14;
 /// From the first refusal to the next try; doubled each time.
-const FIRST_WAIT: Duration = Duration::from_secs(60);
+const FIRST_WAIT: Duration = Duration::from_mins(1);
 /// The longest wait between two tries.
-const MAX_WAIT: Duration = Duration::from_secs(6 * 3_600);
+const MAX_WAIT: Duration = Duration::from_hours(6);
 
 /// How mail leaves.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl Postman {
 
     /// Sends until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         while !stop.is_cancelled() {
             // Registered before it looks, so that nothing is written unseen in between.
             let woken = self.wake.notified();

@@ -169,9 +169,9 @@ async fn where_addresses_have_to_be_verified_nobody_learns_which_are_taken() {
         auth.register_with_key("k-2", &body).await;
         auth.register_with_key("k-2", &body).await
     };
-    let taken =
+    let again =
         auth.register_with_key("k-3", &json!({"email": ADA, "password": "staple battery horse"})).await;
-    for answer in [&repeated, &taken] {
+    for answer in [&repeated, &again] {
         assert_eq!((answer.status.as_u16(), &answer.bytes), (202, &first.bytes));
         assert_eq!(answer.header("location"), None);
         assert_eq!(answer.header("idempotency-replayed"), None);

@@ -120,7 +120,7 @@ fn serve(stream: &TcpStream, state: &State) -> std::io::Result<()> {
             "EHLO" => say("250-test\r\n250 8BITMIME")?,
             "RCPT" if state.refuses.load(Ordering::SeqCst) => say(&format!("451 not now: {line}"))?,
             "RCPT" => {
-                to = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
                 say("250 ok")?;
             }
             "DATA" => {

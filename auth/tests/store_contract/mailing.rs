@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::place::{Place, new_user, now};
 
-const LEASE: StdDuration = StdDuration::from_secs(120);
+const LEASE: StdDuration = StdDuration::from_mins(2);
 
 fn posting(clock: &Arc<ManualClock>, kind: MailKind, text: &str) -> (Posting, Ticket) {
     let ticket = Ticket::generate();
@@ -155,11 +155,11 @@ pub(crate) async fn a_ticket_admits_once(place: &Place) {
     let (found, expires_at) =
         stores[0].ticket_holder(TicketKind::Verify, &digest).await.expect("works").expect("a holder");
     assert_eq!((&found, expires_at), (&user, first.ticket.expect("kept").expires_at));
-    let uses = (0..10).map(|index| {
+    let tries = (0..10).map(|index| {
         let edit = Edit::of(&user).verify_email().use_ticket(TicketKind::Verify, digest);
         change(&stores[index % 2], &clock, edit)
     });
-    let done: Vec<_> = join_all(uses).await;
+    let done: Vec<_> = join_all(tries).await;
     let done: Vec<_> = done
         .into_iter()
         .filter_map(|done| if let Changed::Done(user) = done { Some(user) } else { None })

@@ -10,6 +10,7 @@ use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::mailing::post_later;
 use crate::limits::Limit;
+use crate::mail::Composer;
 
 /// Ask for a new password
 ///
@@ -33,6 +34,6 @@ pub(in crate::http) async fn request(
     let email = body.check()?;
     let _ = app.limits.admit(Limit::ResetByPeer, &client.subject()).await?.or_problem()?;
     let _ = app.limits.admit(Limit::MailByAddress, email.as_str()).await?.or_problem()?;
-    post_later(&app, email, |_| true, |composer, to| composer.reset(to));
+    post_later(&app, email, |_| true, Composer::reset);
     Ok(StatusCode::ACCEPTED)
 }

@@ -10,6 +10,7 @@ use crate::http::error::ApiError;
 use crate::http::mailing::post_later;
 use crate::http::password_resets::AddressBody;
 use crate::limits::Limit;
+use crate::mail::Composer;
 
 /// Ask for another mail to verify an address
 ///
@@ -34,6 +35,6 @@ pub(in crate::http) async fn resend(
     let email = body.check()?;
     let _ = app.limits.admit(Limit::ResetByPeer, &client.subject()).await?.or_problem()?;
     let _ = app.limits.admit(Limit::MailByAddress, email.as_str()).await?.or_problem()?;
-    post_later(&app, email, |user| !user.email_verified, |composer, to| composer.verification(to));
+    post_later(&app, email, |user| !user.email_verified, Composer::verification);
     Ok(StatusCode::ACCEPTED)
 }

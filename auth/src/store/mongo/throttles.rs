@@ -17,7 +17,7 @@ const THROTTLES: &str = "throttles";
 pub(super) const EXPIRY: &str = "throttles_expiry";
 
 /// Kept a little longer than they count, for processes whose clocks differ.
-const KEPT_AFTER: Duration = Duration::from_secs(300);
+const KEPT_AFTER: Duration = Duration::from_mins(5);
 
 /// The index of the throttles.
 pub(super) fn index() -> IndexModel {
