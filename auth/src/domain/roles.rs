@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use accrue_chassis::tokens::Scopes;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One role. Who has none is a plain user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Runs the system: users, dead letters, every account.

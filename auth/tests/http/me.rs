@@ -81,8 +81,8 @@ async fn another_address_asks_for_the_password_and_is_not_verified() {
     let epoch = auth.store.user(&user_id).await.expect("an answer").expect("the user").session_epoch;
     assert_eq!(epoch, 1);
     signed_up(&auth, "ada").await;
-    let taken = json!({"email": "ada@example.com", "current_password": "correct horse"});
-    patch(&auth, &token, taken).await.problem(409, "email_taken");
+    let rival = json!({"email": "ada@example.com", "current_password": "correct horse"});
+    patch(&auth, &token, rival).await.problem(409, "email_taken");
     // The same address is no change, and asks for nothing.
     assert_eq!(patch(&auth, &token, json!({"email": other})).await.status, 200);
 }

@@ -19,15 +19,15 @@ async fn registered(place: &Place, name: &str) -> (std::sync::Arc<dyn AuthStore>
     (store, user)
 }
 
-fn named(name: &str) -> Option<DisplayName> {
-    Some(DisplayName::parse(name).expect("a name"))
+fn named(name: &str) -> DisplayName {
+    DisplayName::parse(name).expect("a name")
 }
 
 pub(crate) async fn a_change_and_its_event_are_written_together(place: &Place) {
     let (store, user) = registered(place, "ada").await;
     let clock = now();
     clock.advance(time::Duration::seconds(1));
-    let edit = Edit::of(&user).display_name(named("Countess")).username(Username::parse("ada").ok());
+    let edit = Edit::of(&user).display_name(Some(named("Countess"))).username(Username::parse("ada").ok());
     let Ok(Changed::Done(changed)) = store.change(edit.at(clock.now(), None)).await else {
         panic!("not changed");
     };
@@ -52,7 +52,7 @@ pub(crate) async fn of_twenty_changes_of_one_version_one_is_done(place: &Place) 
     let (store, user) = registered(place, "ada").await;
     let stores = [store, place.store(&now()).await];
     let changes = (0..20).map(|index| {
-        let edit = Edit::of(&user).display_name(named(&format!("Ada {index}")));
+        let edit = Edit::of(&user).display_name(Some(named(&format!("Ada {index}"))));
         stores[index % 2].change(edit.at(now().now(), None))
     });
     let mut done = Vec::new();

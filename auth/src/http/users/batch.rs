@@ -28,7 +28,8 @@ const AT_ONCE: usize = 4;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct BatchRequest {
-    /// In any order; the results come in the same one.
+    /// In any order; the results come in the same one. What is wrong with a user is told
+    /// in the result.
     #[schema(min_items = 1, max_items = 1000)]
     users: Vec<BatchItem>,
 }
@@ -56,7 +57,7 @@ pub(in crate::http) struct BatchReply {
     path = "/v1/users/batch",
     tag = "users",
     params(("Idempotency-Key" = String, Header, description = "New for each new batch.",
-            min_length = 1, max_length = 255, example = "import-2026-01")),
+            pattern = "^[!-~]{1,255}$", example = "import-2026-01")),
     request_body = BatchRequest,
     security(("token" = ["users:admin"])),
     responses(

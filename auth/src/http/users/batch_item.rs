@@ -18,20 +18,16 @@ use crate::store::Registration;
 #[schema(example = json!({"email": "ada@example.com", "username": "ada", "roles": ["supervisor"]}))]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchItem {
-    /// Trimmed and lower-cased.
-    #[schema(required, nullable = false, format = "email", max_length = 254)]
+    /// Trimmed and lower-cased. Needed.
     email: Option<String>,
     /// Whether you know that the address is theirs.
     #[serde(default)]
     email_verified: bool,
-    /// Left out, the user has to reset it before signing in.
-    #[schema(format = "password", min_length = 8, max_length = 128)]
+    /// 8 to 128 characters. Left out, the user has to reset it before signing in.
     password: Option<String>,
-    /// A name of the user's own to sign in with.
-    #[schema(min_length = 3, max_length = 30)]
+    /// A name of the user's own to sign in with, of 3 to 30 characters.
     username: Option<String>,
-    /// What to call the user.
-    #[schema(min_length = 1, max_length = 100)]
+    /// What to call the user, in 1 to 100 characters.
     display_name: Option<String>,
     /// `admin`, `supervisor`, both, or none for a plain user.
     #[serde(default)]
@@ -42,6 +38,7 @@ pub(super) struct BatchItem {
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct BatchResult {
     /// `created`, `already_created` or `refused`.
+    #[schema(pattern = "^(created|already_created|refused)$")]
     outcome: &'static str,
     /// Whom it made, or had made before.
     #[serde(skip_serializing_if = "Option::is_none")]

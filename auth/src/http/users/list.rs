@@ -28,8 +28,10 @@ pub(in crate::http) struct Params {
     /// Only the one with this username.
     username: Option<String>,
     /// Only those in this state: `active`, `deactivated` or `deleted`.
+    #[param(pattern = "^(active|deactivated|deleted)$")]
     status: Option<String>,
     /// Only those with this role: `admin` or `supervisor`.
+    #[param(pattern = "^(admin|supervisor)$")]
     role: Option<String>,
     /// How many at most.
     #[param(minimum = 1, maximum = 200, default = 50)]

@@ -61,8 +61,10 @@ pub(super) struct UserBody {
     /// What to call the user.
     display_name: Option<String>,
     /// `admin` or `supervisor`; a plain user has none.
+    #[schema(value_type = Vec<Role>)]
     roles: Vec<&'static str>,
     /// `active`, `deactivated` or `deleted`.
+    #[schema(pattern = "^(active|deactivated|deleted)$")]
     status: &'static str,
     /// When the user registered.
     #[serde(with = "time::serde::rfc3339")]

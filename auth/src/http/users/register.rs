@@ -65,7 +65,8 @@ struct SignUp {
     post,
     path = "/v1/users",
     tag = "users",
-    params(("Idempotency-Key" = Option<String>, Header, description = "With it, a lost reply can be asked for again.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "With it, a lost reply can be asked for again.",
+            pattern = "^[!-~]{1,255}$")),
     request_body = Body,
     security(()),
     responses(

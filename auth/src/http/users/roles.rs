@@ -20,6 +20,7 @@ use crate::http::error::ApiError;
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct RolesRequest {
     /// `admin`, `supervisor`, both, or none for a plain user.
+    #[schema(value_type = Vec<Role>)]
     roles: Vec<String>,
 }
 

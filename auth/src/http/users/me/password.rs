@@ -25,7 +25,7 @@ use crate::http::users::{admin, problems};
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct PasswordRequest {
     /// The password as it is.
-    #[schema(required, nullable = false, format = "password", max_length = 128)]
+    #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]
     current_password: Option<String>,
     /// The password as it is to be: none of the most common ones.
     #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]

@@ -35,7 +35,7 @@ pub(in crate::http) struct ProfilePatch {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100)]
     display_name: Patch<String>,
     /// The password, where the address changes.
-    #[schema(nullable = false, format = "password", max_length = 128)]
+    #[schema(nullable = false, format = "password", min_length = 8, max_length = 128)]
     current_password: Option<String>,
 }
 
