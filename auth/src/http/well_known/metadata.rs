@@ -21,8 +21,8 @@ pub(in crate::http) struct Metadata {
     revocation_endpoint: String,
     jwks_uri: String,
     scopes_supported: Vec<String>,
-    /// None: there is no authorization endpoint.
-    response_types_supported: [&'static str; 0],
+    /// `none`: there is no authorization endpoint, and the list may not be empty (section 3.2).
+    response_types_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
@@ -47,7 +47,7 @@ pub(in crate::http) async fn metadata(State(app): State<App>) -> Response {
         revocation_endpoint: format!("{issuer}/oauth2/revoke"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
         scopes_supported: known_scopes().iter().map(str::to_owned).collect(),
-        response_types_supported: [],
+        response_types_supported: ["none"],
         grant_types_supported: ["client_credentials", "refresh_token"],
         token_endpoint_auth_methods_supported: AUTH_METHODS,
         revocation_endpoint_auth_methods_supported: AUTH_METHODS,

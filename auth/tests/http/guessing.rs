@@ -1,0 +1,137 @@
+//! Guessing passwords: limited, however parallel, and the time tells nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use accrue_auth::AuthConfig;
+use accrue_auth::limits::{Rate, Rates};
+use accrue_auth::passwords::HashCost;
+use futures_util::future::join_all;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::harness::{Auth, config};
+use crate::signing_in::{ada, sign_in, text};
+
+fn limited(login_by_account: u32, login_by_peer: u32) -> AuthConfig {
+    let rate = |count| Rate { count, window_s: 86_400 };
+    let limits = Rates {
+        login_by_account: rate(login_by_account),
+        login_by_peer: rate(login_by_peer),
+        ..config().limits
+    };
+    AuthConfig { limits, ..config() }
+}
+
+#[tokio::test]
+async fn of_fifty_parallel_guesses_none_slips_past_the_limit() {
+    let auth = Auth::with(limited(10, 1_000)).await;
+    ada(&auth).await;
+    // In many forms of the one name: they count together.
+    let guesses = (0..50).map(|index| {
+        let email = if index % 2 == 0 { "ada@example.com" } else { " ADA@Example.com" };
+        let body = json!({"email": email, "password": format!("wrong horse {index}")});
+        let auth = &auth;
+        async move { sign_in(auth, &body).await }
+    });
+    let mut tried = 0;
+    for answer in join_all(guesses).await {
+        if answer.status == 429 {
+            let wait_s: u32 = answer.header("retry-after").expect("a wait").parse().expect("seconds");
+            assert!(wait_s >= 1);
+        } else {
+            answer.problem(401, "invalid_credentials");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 10);
+    let right = json!({"email": "ada@example.com", "password": "correct horse"});
+    assert_eq!(sign_in(&auth, &right).await.status, 429, "not even the right one");
+}
+
+#[tokio::test]
+async fn one_peer_cannot_try_one_password_on_everybody() {
+    let auth = Auth::with(limited(1_000, 5)).await;
+    for index in 0..5 {
+        let body = json!({"email": format!("user{index}@example.com"), "password": "correct horse"});
+        sign_in(&auth, &body).await.problem(401, "invalid_credentials");
+    }
+    let body = json!({"email": "user5@example.com", "password": "correct horse"});
+    assert_eq!(sign_in(&auth, &body).await.status, 429);
+}
+
+#[tokio::test]
+async fn signing_in_costs_no_tries() {
+    let auth = Auth::with(limited(3, 3)).await;
+    ada(&auth).await;
+    for _ in 0..6 {
+        let body = json!({"email": "ada@example.com", "password": "correct horse"});
+        assert_eq!(sign_in(&auth, &body).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_time_does_not_tell_who_is_there() {
+    let auth = Auth::start().await;
+    ada(&auth).await;
+    let time = async |body| {
+        let start = Instant::now();
+        sign_in(&auth, &body).await.problem(401, "invalid_credentials");
+        start.elapsed()
+    };
+    let kinds = [
+        json!({"email": "ada@example.com", "password": "wrong horse"}),
+        json!({"email": "nobody@example.com", "password": "wrong horse"}),
+        json!({"email": "ada@example.com", "password": "short"}),
+    ];
+    // Taken in turn, so that whatever else the machine does falls on all of them.
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..21 {
+        for (kind, times) in kinds.iter().zip(&mut times) {
+            times.push(time(kind.clone()).await);
+        }
+    }
+    let medians = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    let (least, most) = (medians.iter().min().expect("three"), medians.iter().max().expect("three"));
+    // Without the work on a dummy they differ by more than a hundred times.
+    assert!(*least > Duration::from_millis(1) && *most < *least * 2, "{medians:?}");
+}
+
+#[tokio::test]
+async fn the_state_of_a_user_is_told_only_to_who_knows_the_password() {
+    let auth = Auth::start().await;
+    let signed_in = ada(&auth).await;
+    let admin = auth.service_token("users:admin").await;
+    let path = format!("/v1/users/{}/deactivate", text(&signed_in, "user_id"));
+    let answer = auth.ask_as(&admin, "POST", &path, None).await;
+    assert!(answer.status.is_success(), "{answer:?}");
+    let wrong = json!({"email": "ada@example.com", "password": "wrong horse"});
+    sign_in(&auth, &wrong).await.problem(401, "invalid_credentials");
+    let right = json!({"email": "ada@example.com", "password": "correct horse"});
+    sign_in(&auth, &right).await.problem(403, "user_deactivated");
+}
+
+#[tokio::test]
+async fn a_hash_of_another_cost_is_made_anew_at_the_next_sign_in() {
+    let config = config();
+    let auth = Auth::with(config.clone()).await;
+    ada(&auth).await;
+    let hash = async |auth: &Auth| {
+        let name = accrue_auth::domain::LoginName::parse("ada@example.com").expect("a name");
+        let login = auth.store.login(&name).await.expect("an answer").expect("ada");
+        login.password_hash.expect("a hash").expose_secret().to_owned()
+    };
+    let before = hash(&auth).await;
+    let cost = HashCost { memory_kib: 8 * 1024, passes: 3 };
+    let config = AuthConfig { hash_cost: cost, ..config };
+    let dearer = Auth::over(Arc::clone(&auth.store), &config, accrue_testkit::data_dir());
+    for _ in 0..2 {
+        let body = json!({"username": "ada.l", "password": "correct horse"});
+        assert_eq!(sign_in(&dearer, &body).await.status, 200);
+        let after = hash(&dearer).await;
+        assert!(before != after && after.contains("$m=8192,t=3,p=1$"), "{after}");
+    }
+}
