@@ -101,8 +101,10 @@ impl TokenArgs {
         let refresh_days =
             problems.in_range("AUTH_REFRESH_TOKEN_DAYS", self.auth_refresh_token_days, 1..=365);
         let rotation_days = problems.in_range("AUTH_KEY_ROTATION_DAYS", self.auth_key_rotation_days, 1..=365);
-        let given = self.auth_key_encryption_keys.is_some() || self.auth_key_encryption_keys_file.is_some();
+        // An empty one is what the sample of the settings holds: none.
         let list = self.auth_key_encryption_keys.map(|keys| keys.expose_secret().to_owned());
+        let list = list.filter(|list| !list.is_empty());
+        let given = list.is_some() || self.auth_key_encryption_keys_file.is_some();
         let keys = problems.secret("AUTH_KEY_ENCRYPTION_KEYS", list, self.auth_key_encryption_keys_file);
         let keys = keys.and_then(|list| {
             let keys = KeyEncryptionKeys::parse(&list);
@@ -130,5 +132,81 @@ fn issuer(url: &Url) -> Result<String, String> {
         Ok(url.as_str().trim_end_matches('/').to_owned())
     } else {
         Err("AUTH_ISSUER: give an http(s) URL without user, query and fragment".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        tokens: TokenArgs,
+    }
+
+    fn check(flags: &[&str]) -> Result<TokenConfig, String> {
+        let cli = Cli::try_parse_from([&["auth"], flags].concat()).map_err(|error| error.to_string())?;
+        let mut problems = Problems::new();
+        let config = cli.tokens.check(&mut problems);
+        problems.finish().map_err(|error| error.to_string())?;
+        config.ok_or_else(|| "nothing, and no problem told".to_owned())
+    }
+
+    #[test]
+    fn what_is_not_set_is_as_in_the_defaults() {
+        let (config, defaults) = (check(&[]).expect("defaults"), TokenConfig::default());
+        assert_eq!((config.access_token_s, config.refresh_token), (900, Duration::days(30)));
+        assert_eq!((config.algorithm, config.key_rotation), (defaults.algorithm, defaults.key_rotation));
+        assert_eq!((config.issuer, config.audience), (None, defaults.audience));
+        assert!(config.key_encryption_keys.is_none());
+        let empty = check(&["--auth-key-encryption-keys="]).expect("none");
+        assert!(empty.key_encryption_keys.is_none());
+    }
+
+    #[test]
+    fn an_issuer_has_one_form() {
+        for (url, name) in [
+            ("https://Auth.Example.com/", "https://auth.example.com"),
+            ("https://example.com/auth/", "https://example.com/auth"),
+        ] {
+            let config = check(&["--auth-issuer", url]).expect("an issuer");
+            assert_eq!(config.issuer.as_deref(), Some(name));
+        }
+        for url in ["ftp://example.com", "https://u:p@example.com", "https://example.com?x", "https://x.y#z"]
+        {
+            assert!(check(&["--auth-issuer", url]).expect_err("no issuer").contains("AUTH_ISSUER"), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_told_and_no_key() {
+        let told = check(&[
+            "--auth-access-token-seconds=901",
+            "--auth-refresh-token-days=0",
+            "--auth-key-rotation-days=366",
+            "--auth-audience=",
+            "--auth-key-encryption-keys=hunter2",
+        ])
+        .expect_err("five problems");
+        for name in ["ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_DAYS", "ROTATION_DAYS", "AUDIENCE", "KEYS"] {
+            assert!(told.contains(name), "{name} is missing in {told}");
+        }
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(check(&["--auth-signing-algorithm=HS256"]).is_err());
+    }
+
+    #[test]
+    fn keys_are_read_and_not_shown() {
+        let key = KeyEncryptionKeys::generate();
+        let flag = format!("--auth-key-encryption-keys={}", key.expose_secret());
+        let cli = Cli::try_parse_from(["auth", &flag]).expect("flags");
+        assert!(!format!("{cli:?}").contains(key.expose_secret()));
+        let config = check(&[&flag, "--auth-signing-algorithm=EdDSA"]).expect("keys");
+        assert_eq!(config.algorithm, SigningAlgorithm::EdDsa);
+        assert!(config.key_encryption_keys.is_some());
+        assert!(!format!("{config:?}").contains(key.expose_secret()));
     }
 }
