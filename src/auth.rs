@@ -84,9 +84,10 @@ pub(crate) async fn start(
     config.tokens.issuer.get_or_insert_with(|| format!("http://{address}"));
     let service = accrue_auth::assemble(&config, parts)?;
     host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
-    match service.postman {
-        Some(postman) => drop(host.lifecycle.spawn_worker(postman.run(host.lifecycle.worker_token()))),
-        None => tracing::warn!("no mail is sent: AUTH_SMTP_URL is not set"),
+    if let Some(postman) = service.postman {
+        host.lifecycle.spawn_worker(postman.run(host.lifecycle.worker_token()));
+    } else {
+        tracing::warn!("no mail is sent: AUTH_SMTP_URL is not set");
     }
     doorway.open(service.router);
     tracing::info!(service = "auth", "ready");

@@ -56,9 +56,6 @@ impl Letter {
         let to = self.to.parse::<Mailbox>().map_err(|_| Unsendable)?;
         let written_at =
             OffsetDateTime::from_unix_timestamp(self.written_at_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        // Plain, where it is plain: a link is not broken into lines for whoever reads the file.
-        let body = Body::new_with_encoding(self.text.clone(), ContentTransferEncoding::SevenBit);
-        let body = body.unwrap_or_else(|_| Body::new(self.text));
         let mut message = MessageBuilder::new()
             .from(from.clone())
             .to(to)
@@ -66,7 +63,7 @@ impl Letter {
             .date(SystemTime::from(written_at))
             .message_id(Some(format!("<{id}@{}>", from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
-            .body(body)
+            .body(plain_or_encoded(self.text))
             .map_err(|_| Unsendable)?;
         // RFC 3834: no machine is to answer.
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -75,7 +72,45 @@ impl Letter {
     }
 }
 
+/// ASCII goes as it is: no link is broken into two lines for whoever reads the file.
+fn plain_or_encoded(text: String) -> Body {
+    // RFC 5322's limit on a line, with its end.
+    if text.is_ascii() && text.lines().all(|line| line.len() <= 998) {
+        let lines = text.lines().flat_map(|line| [line, "\r\n"]).collect::<String>();
+        Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
+    } else {
+        Body::new(text)
+    }
+}
+
 /// A sealed letter opens as the mail that it was sealed for, and as no other.
 fn purpose(id: Uuid) -> String {
     format!("mail {id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formatted(text: &str) -> String {
+        let from: Mailbox = "accrue@example.com".parse().expect("a sender");
+        let letter = Letter::new("ada@example.com", text, OffsetDateTime::UNIX_EPOCH);
+        let message = letter.message(Uuid::nil(), &from).expect("a message");
+        String::from_utf8(message.formatted()).expect("ASCII")
+    }
+
+    #[test]
+    fn links_stay_whole_and_everything_else_is_encoded() {
+        let link = format!("https://example.com/{}#token=x", "long/".repeat(40));
+        assert!(formatted(&format!("Subject\n\nOpen:\n{link}\n")).contains(&format!("\r\n{link}\r\n")));
+        assert!(formatted("Subject\n\nMany greetings to you, Gr\u{fc}\u{df}e\n").contains("Gr=C3=BC=C3=9Fe"));
+        assert!(!formatted(&format!("Subject\n\n{}\n", "x".repeat(2_000))).contains(&"x".repeat(999)));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_one_is_no_message() {
+        let from: Mailbox = "accrue@example.com".parse().expect("a sender");
+        let letter = Letter::new("a\r\nBcc: b@example.com", "Subject\n\nText", OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(letter.message(Uuid::nil(), &from).err(), Some(Unsendable));
+    }
 }
