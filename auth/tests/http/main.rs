@@ -18,3 +18,4 @@ mod registering;
 mod session_ends;
 mod signing_in;
 mod smtp;
+mod upgrading;

@@ -212,3 +212,17 @@ async fn a_tombstone_has_no_field_that_is_not_named_here() {
     let kept: Vec<_> = document.get_document("idempotency").expect("the key").keys().collect();
     assert_eq!(kept, ["key"]);
 }
+
+#[tokio::test]
+async fn a_user_written_by_the_first_release_can_be_read_and_changed() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let user_id = bench.register("ada").await;
+    let older = doc! { "$unset": { "roles": "", "session_epoch": "", "last_event": "", "mail": "",
+    "mail_due": "", "tickets": "" } };
+    bench.documents.update_one(doc! {}, older).await.expect("updated");
+    let user = bench.store.user(&user_id).await.expect("readable").expect("the user");
+    assert_eq!((user.session_epoch, user.roles.iter().count(), &user.username), (0, 0, &None));
+    let change = Edit::of(&user).end_sessions().at(bench.store.clock.now(), None);
+    let done = bench.store.change(change).await;
+    assert!(matches!(&done, Ok(Changed::Done(user)) if user.session_epoch == 1), "{done:?}");
+}
