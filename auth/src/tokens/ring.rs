@@ -154,12 +154,16 @@ impl KeyRing {
         Ok(())
     }
 
-    /// What is known, refreshed if it is too old to rely on.
+    /// What was read last, however long ago.
+    fn last_known(&self) -> Option<Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is known, refreshed if it is too old to sign by.
     async fn known(&self) -> Result<Known, KeyRingError> {
         let fresh = || {
             let now = self.0.clock.now();
-            let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.clone().filter(|known| now - known.at < STALE_AFTER)
+            self.last_known().filter(|known| now - known.at < STALE_AFTER)
         };
         if let Some(known) = fresh() {
             return Ok(known);
@@ -183,12 +187,16 @@ impl KeyRing {
         Ok(Signer { keys, index })
     }
 
-    /// The public keys, as they are published.
+    /// The public keys, as they are published. While the store is away, those that
+    /// were read last: what they have signed is still good.
     ///
     /// # Errors
-    /// [`KeyRingError`], when they have never been read or not for long.
+    /// [`KeyRingError`], when they have never been read.
     pub async fn published(&self) -> Result<JwkSet, KeyRingError> {
-        let known = self.known().await?;
+        let known = match self.last_known() {
+            Some(known) => known,
+            None => self.known().await?,
+        };
         let now = self.0.clock.now();
         Ok(JwkSet { keys: known.published(now).map(|key| key.jwk.clone()).collect() })
     }
@@ -197,13 +205,17 @@ impl KeyRing {
 #[async_trait]
 impl Keys for KeyRing {
     async fn find(&self, key_id: &str) -> Result<Option<VerifyingKey>, KeysUnavailable> {
+        // A key that is known is enough, also while the store is away; one that is not
+        // may be newer than what was read.
+        let found = self.last_known().and_then(|known| known.find(key_id, self.0.clock.now()));
+        if found.is_some() {
+            return Ok(found);
+        }
         let known = self.known().await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "a token cannot be verified");
             KeysUnavailable
         })?;
-        let now = self.0.clock.now();
-        let is_published = known.published(now).any(|key| key.key_id == key_id);
-        Ok(is_published.then(|| known.verifying.get(key_id).cloned()).flatten())
+        Ok(known.find(key_id, self.0.clock.now()))
     }
 }
 
@@ -213,6 +225,11 @@ impl Known {
             records.iter().filter_map(|record| LoadedKey::load(record, sealing)).collect();
         let all = JwkSet { keys: keys.iter().map(|key| key.jwk.clone()).collect() };
         Self { verifying: KeySet::from_jwks(&all), keys, at }
+    }
+
+    fn find(&self, key_id: &str, now: OffsetDateTime) -> Option<VerifyingKey> {
+        let is_published = self.published(now).any(|key| key.key_id == key_id);
+        is_published.then(|| self.verifying.get(key_id).cloned()).flatten()
     }
 
     /// A key is published from the moment it is made until its last token has expired.
