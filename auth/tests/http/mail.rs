@@ -200,6 +200,30 @@ async fn mail_to_one_address_is_limited_whosever_it_is() {
 }
 
 #[tokio::test]
+async fn another_address_is_asked_to_be_verified_and_the_old_tokens_are_void() {
+    let server = MailServer::start();
+    let mut config = sending_to(server.url());
+    config.limits = Rates { mail_by_address: Rate { count: 2, window_s: 3_600 }, ..config.limits };
+    let auth = Auth::with(config).await;
+    let user = register(&auth).await;
+    let old = server.mail_to(ADA, 1).await.token();
+    let session = auth.user_token(user["user_id"].as_str().expect("an id")).await;
+    let patch = async |email: &str| {
+        let body = json!({"email": email, "current_password": "correct horse battery"});
+        auth.ask_as(&session, "PATCH", "/v1/users/me", Some(body)).await
+    };
+    assert_eq!(patch("countess@example.com").await.status, 200);
+    let new = server.mail_to("countess@example.com", 1).await.token();
+    let verify = async |token: String| post(&auth, "/v1/users/verify-email", json!({"token": token})).await;
+    verify(old).await.problem(400, "invalid_ticket");
+    assert_eq!(verify(new).await.json()["email_verified"], json!(true));
+    // Nobody floods others with mail by changing on and on.
+    assert_eq!(patch("victim@example.com").await.status, 200);
+    patch("another@example.com").await.problem(429, "too_many_requests");
+    assert_eq!(server.mail_to("victim@example.com", 1).await.header("To"), "victim@example.com");
+}
+
+#[tokio::test]
 async fn an_admin_sends_a_reset() {
     let server = MailServer::start();
     let auth = Auth::with(sending_to(server.url())).await;
