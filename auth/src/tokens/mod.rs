@@ -1,10 +1,13 @@
 //! Access tokens as auth makes them: the keys that sign, and what is signed.
 
 mod issuer;
+mod known;
 mod ring;
+mod rotation;
 mod signing_key;
 
 pub use issuer::{AccessToken, FIRST_PARTY_CLIENT, TokenIssuer};
-pub(crate) use ring::JWKS_MAX_AGE_S;
-pub use ring::{KeyRing, KeyRingError, Rotated, rewrap, rotate};
+pub use ring::{KeyRing, KeyRingError};
+pub(crate) use rotation::JWKS_MAX_AGE_S;
+pub use rotation::{Rotated, rewrap, rotate};
 pub use signing_key::{KeyError, SigningAlgorithm, SigningKeyRecord};
