@@ -142,6 +142,21 @@ async fn a_key_whose_password_was_changed_answers_with_the_user_and_no_more() {
 }
 
 #[tokio::test]
+async fn addresses_cannot_be_tried_out_one_after_the_other() {
+    use accrue_auth::limits::{Rate, Rates};
+    let limits = Rates::all(Rate { count: 3, window_s: 3_600 });
+    let auth = Auth::with(accrue_auth::AuthConfig { limits, ..crate::harness::config() }).await;
+    let (_, token) = signed_up(&auth, "ada").await;
+    signed_up(&auth, "ida").await;
+    let occupied = json!({"email": "ida@example.com", "current_password": "correct horse"});
+    for _ in 0..3 {
+        patch(&auth, &token, occupied.clone()).await.problem(409, "email_taken");
+    }
+    patch(&auth, &token, occupied).await.problem(429, "too_many_requests");
+    assert_eq!(patch(&auth, &token, json!({"display_name": "Ada"})).await.status, 200);
+}
+
+#[tokio::test]
 async fn guessing_with_a_stolen_token_is_limited() {
     use accrue_auth::limits::{Rate, Rates};
     let limits = Rates::all(Rate { count: 3, window_s: 3_600 });

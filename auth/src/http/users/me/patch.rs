@@ -16,7 +16,8 @@ use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::users::apply::apply_as;
 use crate::http::users::fields::{Patch, optional};
-use crate::http::users::{UserBody, admin};
+use crate::http::users::{UserBody, admin, problems};
+use crate::limits::Limit;
 
 /// What is to change; what is left out stays.
 #[derive(Deserialize, ToSchema)]
@@ -72,9 +73,24 @@ pub(in crate::http) async fn patch(
 ) -> Result<axum::Json<UserBody>, ApiError> {
     let changes = body.check().map_err(Problem::invalid)?;
     let owner = owner(&caller, changes.password.clone())?;
+    admit_address(&app, owner.user_id, &changes).await?;
     let user = apply_as(&app, &owner, &trace, |user| changes.of(active(user)?, &app)).await?;
     admin::log("profile_changed", &caller.actor(), owner.user_id);
     Ok(axum::Json(UserBody::from(&user)))
+}
+
+/// Counts what goes to another address, by that address and by the user: nobody is to
+/// be flooded with mail, or to try out which addresses are registered.
+async fn admit_address(app: &App, user_id: &str, changes: &Changes) -> Result<(), ApiError> {
+    let (Some(email), Some(_)) = (&changes.email, &changes.password) else { return Ok(()) };
+    let user = app.store.user(user_id).await?.ok_or_else(problems::not_found)?;
+    if user.email.as_ref() != Some(email) {
+        let by_user = format!("user {user_id}");
+        for subject in [by_user.as_str(), email.as_str()] {
+            let _ = app.limits.admit(Limit::MailByAddress, subject).await?.or_problem()?;
+        }
+    }
+    Ok(())
 }
 
 impl ProfilePatch {
