@@ -162,7 +162,7 @@ async fn tokens_of_another_issuer_are_refused() {
     let issuer = TokenIssuer::new(ring, "http://127.0.0.1:0".to_owned(), &config.tokens, clock());
     let forged = issuer.for_client("mallory", &accrue_chassis::tokens::Scopes::parse("users:admin")).await;
     let forged = forged.expect("a token").token;
-    let answer = auth.ask_as(&forged, "GET", "/v1/users/x", None).await;
+    let answer = auth.ask_as(&forged, "GET", "/v1/users", None).await;
     answer.problem(401, "invalid_token");
     assert!(answer.header("www-authenticate").expect("a challenge").contains("invalid_token"));
 }
