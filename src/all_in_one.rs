@@ -8,14 +8,11 @@ use std::sync::Arc;
 use accrue_accounting::config::AccountingConfig;
 use accrue_auth::config::AuthConfig;
 use accrue_auth::mail::Delivery;
-use accrue_auth::operator::{FirstAdmin, first_admin};
-use accrue_auth::passwords::PasswordHashing;
-use accrue_chassis::clock::{SharedClock, SystemClock};
+use accrue_chassis::clock::SystemClock;
 use accrue_chassis::settings::Problems;
 use accrue_events::broker::{Broker, Topology};
 use accrue_events::relay::Relay;
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 
 use crate::cli::AllInOneArgs;
 use crate::data_dir::DataDir;
@@ -92,29 +89,9 @@ pub(crate) async fn run(args: AllInOneArgs) -> anyhow::Result<ExitCode> {
     host.stop_on_signal();
     if let Some(running) = start(&host, &settings).await? {
         greet(&settings, &running);
-        introduce_admin(&settings).await?;
         host.lifecycle.spawn_worker(running.relay.run(host.lifecycle.worker_token()));
     }
     Ok(host.run_until_stopped().await)
-}
-
-/// Makes the first administrator, at the first start, and shows the password this once.
-async fn introduce_admin(settings: &Settings) -> anyhow::Result<()> {
-    let url = settings.auth.database_url.as_ref().context("auth has no database")?;
-    let clock: SharedClock = Arc::new(SystemClock);
-    let store = accrue_auth::store::open(url.expose_secret(), Arc::clone(&clock), false).await?;
-    let passwords = PasswordHashing::new(1, settings.auth.hash_cost);
-    match first_admin(&*store, &passwords, &clock).await {
-        Ok(Some(FirstAdmin { username, password })) => println!(
-            "\nThe first administrator, shown this once:\n\n  username  {username}\n  password  {}\n",
-            password.expose_secret(),
-        ),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(
-            "no administrator could be made: {error}; `accrue admin create-user --role admin` makes one"
-        ),
-    }
-    Ok(())
 }
 
 /// Says where everything is, and what to try. Each line works by itself, again and

@@ -17,6 +17,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::cli::AuthCommand;
 use crate::host::{Host, OpenFailure};
+use crate::key_file;
 
 pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::new();
@@ -25,12 +26,6 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
     if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
         problems.add("AUTH_DATABASE_URL (or AUTH_DATABASE_URL_FILE) is not set: where are users kept?");
     }
-    if config.as_ref().is_some_and(|config| config.tokens.key_encryption_keys.is_none()) {
-        problems.add(
-            "AUTH_KEY_ENCRYPTION_KEYS (or AUTH_KEY_ENCRYPTION_KEYS_FILE) is not set: what are signing keys \
-             encrypted under? `openssl rand -base64 32` makes one",
-        );
-    }
     if config
         .as_ref()
         .is_some_and(|config| config.mail.require_verified_email && config.mail.delivery.is_none())
@@ -38,7 +33,16 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
         problems.add("AUTH_REQUIRE_VERIFIED_EMAIL needs mail, and AUTH_SMTP_URL is not set");
     }
     problems.finish()?;
-    let (config, broker) = config.zip(broker).context("the settings were not read")?;
+    let (mut config, broker) = config.zip(broker).context("the settings were not read")?;
+    if config.tokens.key_encryption_keys.is_none() {
+        let path = key_file::path_in(&command.data_dir);
+        config.tokens.key_encryption_keys = Some(key_file::read_or_create(&command.data_dir)?);
+        tracing::warn!(
+            "AUTH_KEY_ENCRYPTION_KEYS is not set: signing keys are encrypted under {}, which every process \
+             of auth needs then",
+            path.display()
+        );
+    }
     let host = Host::new()?;
     host.stop_on_signal();
     if let Some((_, relay)) = start(&host, &config, &broker, !command.no_migrate).await? {

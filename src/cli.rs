@@ -54,6 +54,9 @@ pub(crate) struct AllInOneArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuthCommand {
+    /// Where the file `keys` is kept, if `AUTH_KEY_ENCRYPTION_KEYS` is not set
+    #[arg(long, env = "ACCRUE_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) auth: AuthArgs,
     #[command(flatten)]

@@ -1,10 +1,10 @@
-//! The all-in-one's key-encryption keys: a file in its data directory, made at the
-//! first start.
+//! Key-encryption keys where no setting names any: a file in the data directory, made at
+//! the first start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use accrue_auth::sealing::KeyEncryptionKeys;
 use anyhow::Context as _;
@@ -13,9 +13,15 @@ use secrecy::ExposeSecret as _;
 /// The name of the file: a list as `AUTH_KEY_ENCRYPTION_KEYS` takes it.
 const NAME: &str = "keys";
 
+/// Where they are in `directory`.
+pub(crate) fn path_in(directory: &Path) -> PathBuf {
+    directory.join(NAME)
+}
+
 /// The keys in `directory`, made where there are none.
 pub(crate) fn read_or_create(directory: &Path) -> anyhow::Result<KeyEncryptionKeys> {
-    let path = directory.join(NAME);
+    let path = path_in(directory);
+    fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     let list = match fs::read_to_string(&path) {
         Ok(list) => list,
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -8,6 +8,7 @@ mod process;
 mod restarts;
 mod story;
 mod system;
+mod tokens;
 
 /// Runs each of the functions named over both shapes: everything in one process, and
 /// two services on three servers.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::process::Process;
-use crate::system::{Shape, System, send};
+use crate::system::{KEY_ENCRYPTION_KEY, Shape, System, send};
 
 fn set(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
@@ -99,6 +99,7 @@ async fn services_start_before_their_servers() {
         set("AUTH_DATABASE_URL", mongodb.url()),
         set("ACCOUNTING_DATABASE_URL", postgres.url()),
         set("BROKER_URL", broker.url()),
+        set("AUTH_KEY_ENCRYPTION_KEYS", KEY_ENCRYPTION_KEY),
     ];
     let auth_process = Process::start(&["auth"], &environment);
     let accounting_process = Process::start(&["accounting"], &environment);

@@ -13,6 +13,9 @@ use url::Url;
 
 use crate::process::Process;
 
+/// 32 bytes that nobody need guess.
+pub(crate) const KEY_ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 /// A shape, with databases and a broker of the test's own.
 pub(crate) enum Shape {
     AllInOne(TempDir),
@@ -45,6 +48,7 @@ impl Shape {
                 set("ACCOUNTING_DATABASE_URL", postgres.url());
                 set("BROKER_URL", rabbitmq.url());
                 set("BROKER_PREFIX", rabbitmq.prefix());
+                set("AUTH_KEY_ENCRYPTION_KEYS", KEY_ENCRYPTION_KEY);
             }
         }
         environment

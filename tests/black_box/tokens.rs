@@ -1,0 +1,167 @@
+//! Tokens across the two services: accounting told to require those that auth makes.
+
+use std::process::Command;
+use std::time::Duration;
+
+use accrue_testkit::{eventually, within};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::process::Process;
+use crate::system::{KEY_ENCRYPTION_KEY, Reply, send};
+
+const ISSUER: &str = "https://auth.example";
+
+/// auth and accounting as two processes on files, the latter requiring tokens.
+struct Guarded {
+    environment: Vec<(String, String)>,
+    auth: Url,
+    accounting: Url,
+    auth_process: Process,
+    client: Client,
+    _accounting_process: Process,
+    _files: TempDir,
+}
+
+impl Guarded {
+    async fn start() -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let files = accrue_testkit::data_dir();
+        let file = |name: &str| format!("sqlite:{}", files.path().join(name).display());
+        let mut environment: Vec<(String, String)> = [
+            ("AUTH_LISTEN", "127.0.0.1:0"),
+            ("AUTH_ISSUER", ISSUER),
+            ("AUTH_DATABASE_URL", &file("auth.db")),
+            ("AUTH_KEY_ENCRYPTION_KEYS", KEY_ENCRYPTION_KEY),
+            ("ACCOUNTING_LISTEN", "127.0.0.1:0"),
+            ("ACCOUNTING_DATABASE_URL", &file("accounting.db")),
+            ("ACCOUNTING_TOKEN_ISSUER", ISSUER),
+            ("BROKER_URL", &file("broker.db")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let auth_process = Process::start(&["auth"], &environment);
+        let auth = auth_process.url_of("auth").await;
+        let keys = auth.join("/.well-known/jwks.json").expect("a path");
+        environment.push(("ACCOUNTING_JWKS_URL".to_owned(), keys.into()));
+        let accounting_process = Process::start(&["accounting"], &environment);
+        let accounting = accounting_process.url_of("accounting").await;
+        let client = Client::new();
+        let guarded = Self {
+            environment,
+            auth,
+            accounting,
+            auth_process,
+            client,
+            _accounting_process: accounting_process,
+            _files: files,
+        };
+        for base in [&guarded.auth, &guarded.accounting] {
+            eventually("the services are ready, keys included", async || {
+                let ready = guarded.client.get(base.join("/healthz/ready").expect("a path"));
+                send(ready).await.is_ok_and(|reply| reply.body["status"] == "ready")
+            })
+            .await;
+        }
+        guarded
+    }
+
+    /// A token for a service with these scopes, by way of the operator's command.
+    async fn service_token(&self, scopes: &[&str]) -> String {
+        let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_accrue"))
+            .args(["admin", "create-client", "--name", "shop"])
+            .args(scopes)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .output()
+            .expect("the binary runs");
+        let told = String::from_utf8(output.stdout).expect("text");
+        let value =
+            |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).expect("shown").to_owned();
+        let (id, secret) = (value("client_id: "), value("client_secret: "));
+        let request = self.client.post(self.auth.join("/oauth2/token").expect("a path"));
+        let request = request
+            .basic_auth(id, Some(secret))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body("grant_type=client_credentials");
+        let reply = send(request).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    async fn post(&self, base: &Url, path: &str, token: Option<&str>, body: &Value) -> Reply {
+        let mut request = self.client.post(base.join(path).expect("a path")).json(body);
+        request = request.header("Idempotency-Key", "k1");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        send(request).await.expect("an answer")
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Reply {
+        let request = self.client.get(self.accounting.join(path).expect("a path"));
+        send(request.bearer_auth(token)).await.expect("an answer")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_do_what_is_decided_by_tokens() {
+    let mut guarded = Guarded::start().await;
+    let credits = json!({"credits": 100});
+    let shop = guarded.service_token(&["credits:write", "accounts:read"]).await;
+    let reader = guarded.service_token(&["accounts:read"]).await;
+
+    // Two users, who sign in.
+    let mut users = Vec::new();
+    for name in ["ada", "eve"] {
+        let email = format!("{name}@example.com");
+        let body = json!({"email": email, "password": "correct horse"});
+        let request = guarded.client.post(guarded.auth.join("/v1/users").expect("a path")).json(&body);
+        let user = send(request).await.expect("an answer");
+        assert_eq!(user.status, 201, "{}", user.body);
+        let request = guarded.client.post(guarded.auth.join("/v1/login").expect("a path")).json(&body);
+        let login = send(request).await.expect("an answer");
+        assert_eq!(login.status, 200, "{}", login.body);
+        let text = |reply: &Reply, name: &str| reply.body[name].as_str().expect("text").to_owned();
+        users.push((text(&user, "user_id"), text(&login, "access_token")));
+    }
+    let [(ada, ada_token), (_, eve_token)] = &users[..] else { panic!("two users") };
+    let allocations = format!("/v1/accounts/{ada}/allocations");
+
+    let nobody = guarded.post(&guarded.accounting, &allocations, None, &credits).await;
+    assert_eq!((nobody.status, &nobody.body["code"]), (401, &"token_required".into()));
+    assert!(nobody.headers["www-authenticate"].to_str().expect("text").starts_with("Bearer"));
+    let rubbish = guarded.post(&guarded.accounting, &allocations, Some("rubbish"), &credits).await;
+    assert_eq!((rubbish.status, &rubbish.body["code"]), (401, &"invalid_token".into()));
+    for token in [&reader, ada_token] {
+        let refused = guarded.post(&guarded.accounting, &allocations, Some(token), &credits).await;
+        assert_eq!((refused.status, &refused.body["code"]), (403, &"insufficient_scope".into()));
+    }
+    let booked = guarded.post(&guarded.accounting, &allocations, Some(&shop), &credits).await;
+    assert_eq!(booked.status, 201, "{}", booked.body);
+    let actor = booked.body["allocation"]["actor"].as_str().expect("text");
+    assert!(actor.starts_with("client:"), "{actor}");
+
+    // The owner reads what is theirs; another user learns nothing.
+    let account = format!("/v1/accounts/{ada}");
+    within(Duration::from_secs(30), "the account is active", async || {
+        guarded.get(&account, ada_token).await.body["status"] == "active"
+    })
+    .await;
+    for path in [account.clone(), format!("{account}/entries")] {
+        assert_eq!(guarded.get(&path, ada_token).await.status, 200, "{path}");
+        assert_eq!(guarded.get(&path, &reader).await.status, 200, "{path}");
+        assert_eq!(guarded.get(&path, eve_token).await.status, 404, "{path}");
+    }
+    assert_eq!(guarded.get("/v1/accounts", &reader).await.status, 200);
+    assert_eq!(guarded.get("/v1/accounts", ada_token).await.status, 403);
+
+    // accounting goes on verifying while auth is away.
+    guarded.auth_process.kill();
+    assert_eq!(guarded.get(&account, ada_token).await.status, 200);
+    let again = guarded.post(&guarded.accounting, &allocations, Some(&shop), &credits).await;
+    assert_eq!((again.status, &again.bytes), (201, &booked.bytes));
+}
