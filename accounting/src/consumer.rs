@@ -24,9 +24,14 @@ const PREFETCH: u16 = 300;
 /// The same until the first commit after a reconnect. A broken connection charges
 /// every delivery in work against its limit, so a crash loop must hold few.
 const CAUTIOUS_PREFETCH: u16 = 10;
-/// The same after a subscription that ended without a commit: perhaps a delivery breaks
-/// it, and then no other may be charged for that one.
+/// The same after a subscription that broke: perhaps a delivery breaks it, and then no
+/// other may be charged for that one.
 const WARY_PREFETCH: u16 = 1;
+/// Subscriptions that may break at once, one after the other, before it is taken for the
+/// broker's fault. More than any delivery's limit.
+const QUICK_BREAKS: usize = 40;
+/// Commits after which a wary consumer trusts what comes.
+const WARY_COMMITS: usize = 20;
 /// For how long deliveries are held while the database is away. Then they go back to
 /// the queue: a broker ends consumers that hold deliveries for very long.
 const HOLD_LIMIT: Duration = Duration::from_mins(5);
@@ -46,10 +51,24 @@ pub struct Consumer {
 }
 
 /// How far a subscription came.
-#[derive(Debug, Default)]
-struct Progress {
-    has_delivered: bool,
-    has_committed: bool,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// The broker was not reached.
+    #[default]
+    Nowhere,
+    /// It was, and nothing came.
+    Subscribed,
+    /// Something came.
+    Delivered,
+}
+
+/// How a subscription begins.
+#[derive(Debug, Clone, Copy)]
+struct Caution {
+    /// Deliveries in work at once,
+    prefetch: u16,
+    /// until so many were committed.
+    commits: usize,
 }
 
 /// A delivery in work; ends with how it is to be settled, or with nothing if the
@@ -71,24 +90,25 @@ impl Consumer {
     /// Consumes until `stop`. Whatever breaks is built anew, with a backoff, without end.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::for_reconnect();
-        let mut prefetch = CAUTIOUS_PREFETCH;
+        let mut breaks_in_a_row = 0;
+        let mut caution = Caution { prefetch: CAUTIOUS_PREFETCH, commits: 1 };
         while !stop.is_cancelled() {
             self.wait_for_store(&stop).await;
-            let mut progress = Progress::default();
-            let error = match self.consume(prefetch, &mut progress, &stop).await {
+            let mut reach = Reach::default();
+            let error = match self.consume(caution, &mut reach, &stop).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
             self.link.down(error.to_string());
             tracing::warn!(error = chain(&error), "consuming was interrupted; will subscribe again");
-            prefetch = if progress.has_committed || !progress.has_delivered {
-                CAUTIOUS_PREFETCH
-            } else {
-                WARY_PREFETCH
-            };
-            if progress.has_delivered {
-                // The broker is well; a delivery that breaks the connection each time
-                // must get through its limit quickly.
+            if reach == Reach::Delivered {
+                breaks_in_a_row = 0;
+            }
+            if reach >= Reach::Subscribed && breaks_in_a_row < QUICK_BREAKS {
+                // The broker is well. A delivery that breaks the connection each time must
+                // get through its limit quickly, charging no other.
+                breaks_in_a_row += 1;
+                caution = Caution { prefetch: WARY_PREFETCH, commits: WARY_COMMITS };
                 backoff.reset();
             }
             tokio::select! {
@@ -112,17 +132,19 @@ impl Consumer {
     /// One subscription, until it breaks or `stop`.
     async fn consume(
         &self,
-        prefetch: u16,
-        progress: &mut Progress,
+        caution: Caution,
+        reach: &mut Reach,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let mut subscription = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            subscription = self.subscriber.subscribe(prefetch) => subscription?,
+            subscription = self.subscriber.subscribe(caution.prefetch) => subscription?,
         };
+        *reach = Reach::Subscribed;
         self.link.up();
         let mut in_work: FuturesUnordered<Work> = FuturesUnordered::new();
         let mut settled_at = Instant::now();
+        let mut commits_to_trust = caution.commits;
         loop {
             let is_full = in_work.len() >= usize::from(PREFETCH);
             if in_work.is_empty() {
@@ -135,17 +157,19 @@ impl Consumer {
                 }
                 Some(done) = in_work.next(), if !in_work.is_empty() => {
                     let settlements = gather(done, &mut in_work);
-                    let has_commit = settlements.iter().any(|(_, settlement)| *settlement == Settlement::Ack);
+                    let is_commit = |(_, settlement): &&(u64, Settlement)| *settlement == Settlement::Ack;
+                    let commits = settlements.iter().filter(is_commit).count();
                     settle(subscription.as_mut(), settlements).await?;
                     settled_at = Instant::now();
-                    if has_commit && !progress.has_committed {
-                        progress.has_committed = true;
+                    let was_cautious = commits_to_trust > 0;
+                    commits_to_trust = commits_to_trust.saturating_sub(commits);
+                    if was_cautious && commits_to_trust == 0 {
                         subscription.set_prefetch(PREFETCH).await?;
                     }
                 }
                 delivery = subscription.next(), if !is_full => {
                     let delivery = delivery?;
-                    progress.has_delivered = true;
+                    *reach = Reach::Delivered;
                     in_work.push(self.work(&delivery, stop.clone()));
                 }
             }
