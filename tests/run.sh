@@ -13,9 +13,11 @@ Runs all tests of the workspace on MongoDB, PostgreSQL and RabbitMQ. For each of
   3. else a program on this machine. As root on Debian it is installed first. Where there
      is no MongoDB, SecantusDB from PyPI, which speaks its protocol, takes its place.
 What it starts listens on the loopback interface only and is gone when it ends.
+A fourth is python with an OAuth library from PyPI, kept under target/, or the one whose
+path is given in ACCRUE_TEST_PYTHON.
 
-  ACCRUE_TEST_REQUIRE=mongodb,postgres,rabbitmq  a missing server fails the run; without
-                            this the tests that need it are skipped, and counted
+  ACCRUE_TEST_REQUIRE=mongodb,postgres,rabbitmq,python  what is missing fails the run;
+                            without this the tests that need it are skipped, and counted
   ACCRUE_TEST_DOCKER=no     do not use Docker
   ACCRUE_TEST_INSTALL=no    neither install programs nor pull images
 
@@ -32,7 +34,7 @@ case "${1:-}" in -h | --help) usage && exit 0 ;; esac
 cd "$(dirname "$0")/.."
 # A relative one would mean another directory to every test.
 [ -z "${CARGO_TARGET_DIR:-}" ] || CARGO_TARGET_DIR=$(mkdir -p "$CARGO_TARGET_DIR" && cd "$CARGO_TARGET_DIR" && pwd)
-readonly SERVERS=(mongodb postgres rabbitmq)
+readonly SERVERS=(mongodb postgres rabbitmq python)
 work=$(mktemp -d "${TMPDIR:-/tmp}/accrue-tests.XXXXXX")
 chmod 711 "$work" # PostgreSQL's files lie in it, and belong to its own user under root
 export ACCRUE_TEST_SKIPS=$work/skips
@@ -44,7 +46,12 @@ touch "$ACCRUE_TEST_SKIPS" "$work/summary" "$work/output"
 jobs_running=()
 failures=0
 
-variable_of() { echo "ACCRUE_TEST_${1^^}_URL"; }
+variable_of() {
+    case "$1" in
+    python) echo ACCRUE_TEST_PYTHON ;;
+    *) echo "ACCRUE_TEST_${1^^}_URL" ;;
+    esac
+}
 is_required() { [[ ",${ACCRUE_TEST_REQUIRE:-}," == *",$1,"* ]]; }
 
 # Runs a command in a process group of its own, so that `clean_up` can end all of it
@@ -89,16 +96,26 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Prints what sets a server up, one word a line. Python is a program, not a server: it
+# is made and not started, so nothing of it has to be stopped.
+set_up_of() {
+    case "$1" in
+    python) printf '%s\n' tests/conformance/environment.sh oauth_client ;;
+    *) printf '%s\n' "tests/servers/$1.sh" start "$work/$1" ;;
+    esac
+}
+
 begin_servers() {
-    local server variable
+    local server variable command
     for server in "${SERVERS[@]}"; do
         variable=$(variable_of "$server")
         if [ -n "${!variable:-}" ]; then
             echo "given in $variable" >"$work/$server.origin"
             continue
         fi
+        mapfile -t command < <(set_up_of "$server")
         set -m
-        tests/servers/"$server".sh start "$work/$server" </dev/null >"$work/$server.url" 2>"$work/$server.err" &
+        "${command[@]}" </dev/null >"$work/$server.url" 2>"$work/$server.err" &
         set +m
         setting_up[$!]=$server
     done
@@ -115,7 +132,7 @@ await_servers() {
         cat "$work/$server.err" >&2
         if [ "$code" = 0 ]; then
             export "$(variable_of "$server")=$(<"$work/$server.url")"
-            cp "$work/$server/origin" "$work/$server.origin"
+            cp "$work/$server/origin" "$work/$server.origin" 2>/dev/null || echo "from PyPI" >"$work/$server.origin"
             started+=("$server")
         elif [ "$code" != 3 ] || is_required "$server"; then
             summarize "$server: FAILED: $(tail -n 1 "$work/$server.err")"
@@ -134,9 +151,16 @@ summarize() {
     echo "$*" >>"$work/summary"
 }
 
+ask_python() {
+    [ -n "${ACCRUE_TEST_PYTHON:-}" ] || return 0
+    run "$ACCRUE_TEST_PYTHON" -c 'import importlib.metadata as packages, platform
+print("python", platform.python_version() + " with Authlib " + packages.version("authlib"), sep="\t")'
+}
+
 ask_versions() {
     local server variable told
     run cargo run -q -p accrue-testkit --bin accrue-test-servers --locked >"$work/versions" || true
+    ask_python >>"$work/versions" || true
     for server in "${SERVERS[@]}"; do
         variable=$(variable_of "$server")
         [ -n "${!variable:-}" ] || continue

@@ -19,6 +19,7 @@ readonly ABSENT=3 # the exit code for "not here, and cannot be got"
 source "$here/docker.sh"
 source "$here/programs.sh"
 source "$here/processes.sh"
+source "$here/python.sh"
 
 usage() {
     cat <<EOF

@@ -7,6 +7,7 @@ mod cleanup;
 mod mongodb;
 mod own;
 mod postgres;
+mod python;
 mod rabbitmq;
 mod server;
 mod wait;
@@ -14,6 +15,7 @@ mod wait;
 pub use crate::mongodb::{TestMongo, mongodb};
 pub use crate::own::{Kind, OwnMongo, OwnPostgres, OwnRabbit, OwnServer};
 pub use crate::postgres::{TestPostgres, postgres};
+pub use crate::python::python;
 pub use crate::rabbitmq::{TestRabbit, rabbitmq};
 pub use crate::wait::{Answer, eventually, within};
 

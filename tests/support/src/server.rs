@@ -1,14 +1,15 @@
-//! Which server a test is to use, and what is said when there is none.
+//! Which server, or other program, a test is to use, and what is said when there is none.
 
 use std::env;
 use std::io::Write as _;
 
-/// A kind of server that tests need.
+/// A kind of server that tests need. Python is asked for, and missed, like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     MongoDb,
     Postgres,
     RabbitMq,
+    Python,
 }
 
 impl Server {
@@ -18,19 +19,21 @@ impl Server {
             Self::MongoDb => "mongodb",
             Self::Postgres => "postgres",
             Self::RabbitMq => "rabbitmq",
+            Self::Python => "python",
         }
     }
 
-    /// The variable that holds its URL.
+    /// The variable that holds its URL, or its path.
     pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::MongoDb => "ACCRUE_TEST_MONGODB_URL",
             Self::Postgres => "ACCRUE_TEST_POSTGRES_URL",
             Self::RabbitMq => "ACCRUE_TEST_RABBITMQ_URL",
+            Self::Python => "ACCRUE_TEST_PYTHON",
         }
     }
 
-    /// Its URL, if one is given. Without one the test is skipped, out loud.
+    /// Its URL or path, if one is given. Without one the test is skipped, out loud.
     ///
     /// # Panics
     /// When there is none and `ACCRUE_TEST_REQUIRE` names the server.
