@@ -6,6 +6,7 @@ mod oauth_library;
 mod outages;
 mod poison;
 mod process;
+mod refresh_rotation;
 mod restarts;
 mod story;
 mod system;
@@ -48,5 +49,6 @@ in_both_shapes! {
     crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
     crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
     crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,
+    crate::refresh_rotation::a_kill_locks_nobody_out as a_kill_in_a_refresh_locks_nobody_out,
     crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,
 }
