@@ -72,15 +72,7 @@ pub(crate) async fn start(
     };
     let service = accrue_accounting::assemble(config, parts)?;
     doorway.open(service.router);
-    if let Some(keys) = service.keys {
-        host.lifecycle.spawn_worker(keys.run(host.lifecycle.worker_token()));
-    } else {
-        tracing::info!(
-            service = "accounting",
-            "no tokens are asked for: whoever reaches this port may do anything. \
-             ACCOUNTING_TOKEN_ISSUER names whose tokens to require"
-        );
-    }
+    host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
     host.lifecycle.spawn_worker(service.consumer.run(host.lifecycle.worker_token()));
     tracing::info!(service = "accounting", "ready");
     Ok(Some(address))

@@ -1,37 +1,35 @@
 //! `accrue`: both services in one process, each on a SQLite file of its own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use accrue_accounting::config::AccountingConfig;
+use accrue_accounting::config::{AccountingConfig, TokenConfig};
 use accrue_auth::config::AuthConfig;
-use accrue_auth::mail::Delivery;
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::settings::Problems;
 use accrue_events::broker::{Broker, Topology};
-use accrue_events::relay::Relay;
 use anyhow::Context as _;
 
 use crate::cli::AllInOneArgs;
 use crate::data_dir::DataDir;
+use crate::greeting::greet;
 use crate::host::Host;
-use crate::{accounting, auth, key_file};
+use crate::{accounting, auth, first_admin, key_file};
 
 /// Everything that the all-in-one runs with.
 pub(crate) struct Settings {
-    data_dir: DataDir,
-    auth: AuthConfig,
+    pub(crate) data_dir: DataDir,
+    pub(crate) auth: AuthConfig,
     accounting: AccountingConfig,
     broker: Broker,
 }
 
-/// Both services, serving. The relay waits to be run.
+/// Both services, serving. auth's relay waits to be run.
 pub(crate) struct Running {
-    pub(crate) auth: SocketAddr,
+    pub(crate) auth: auth::Serving,
     pub(crate) accounting: SocketAddr,
-    pub(crate) relay: Relay,
 }
 
 impl Settings {
@@ -78,9 +76,23 @@ impl Settings {
 /// Serves both. Nothing if the process is told to stop before the stores are open.
 pub(crate) async fn start(host: &Host, settings: &Settings) -> anyhow::Result<Option<Running>> {
     let auth = auth::start(host, &settings.auth, &settings.broker, true).await?;
-    let Some((auth, relay)) = auth else { return Ok(None) };
-    let accounting = accounting::start(host, &settings.accounting, &settings.broker, true).await?;
-    Ok(accounting.map(|accounting| Running { auth, accounting, relay }))
+    let Some(auth) = auth else { return Ok(None) };
+    let mut config = settings.accounting.clone();
+    config.tokens = tokens_of(&auth, &settings.auth.tokens.audience)?;
+    let accounting = accounting::start(host, &config, &settings.broker, true).await?;
+    Ok(accounting.map(|accounting| Running { auth, accounting }))
+}
+
+/// The tokens that this process's own auth makes: the two cannot be told of different ones.
+fn tokens_of(auth: &auth::Serving, audience: &str) -> anyhow::Result<TokenConfig> {
+    let mut reached_at = auth.address;
+    match reached_at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => reached_at.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => reached_at.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    let tokens = TokenConfig::new(&auth.issuer, audience, &format!("http://{reached_at}"));
+    tokens.map_err(anyhow::Error::msg)
 }
 
 pub(crate) async fn run(args: AllInOneArgs) -> anyhow::Result<ExitCode> {
@@ -89,43 +101,8 @@ pub(crate) async fn run(args: AllInOneArgs) -> anyhow::Result<ExitCode> {
     host.stop_on_signal();
     if let Some(running) = start(&host, &settings).await? {
         greet(&settings, &running);
-        host.lifecycle.spawn_worker(running.relay.run(host.lifecycle.worker_token()));
+        first_admin::introduce(&*running.auth.store, settings.auth.hash_cost).await;
+        host.lifecycle.spawn_worker(running.auth.relay.run(host.lifecycle.worker_token()));
     }
     Ok(host.run_until_stopped().await)
-}
-
-/// Says where everything is, and what to try. Each line works by itself, again and
-/// again, and after a restart: names and keys are new each time.
-fn greet(settings: &Settings, running: &Running) {
-    let Running { auth, accounting, .. } = running;
-    let tag = uuid::Uuid::new_v4().simple().to_string();
-    let tag = &tag[..8];
-    let mail = match &settings.auth.mail.delivery {
-        Some(Delivery::Directory(path)) => {
-            format!("is written to {}: there is no mail server", path.display())
-        }
-        _ => "goes to the mail server".to_owned(),
-    };
-    println!(
-        "accrue {} runs in one process, with its data in {}
-
-  auth        http://{auth}
-  accounting  http://{accounting}
-  mail        {mail}
-
-Paste these into another terminal:
-
-# somebody registers, and auth tells accounting
-curl -sS http://{auth}/v1/users -H 'Idempotency-Key: sign-up-{tag}' -H 'Content-Type: application/json' -d '{{\"email\":\"ada-{tag}@example.com\",\"password\":\"correct horse {tag}\"}}'
-
-# credits for a user that nobody knows yet: they wait on a placeholder
-curl -sS http://{accounting}/v1/accounts/newcomer-{tag}/allocations -H 'Idempotency-Key: first-{tag}' -H 'Content-Type: application/json' -d '{{\"credits\":100}}'
-
-# accounting knows who registered
-curl -sS 'http://{accounting}/v1/accounts?email=ada-{tag}@example.com'
-
-Ctrl-C stops it; everything is still there at the next start.",
-        env!("CARGO_PKG_VERSION"),
-        settings.data_dir.path().display(),
-    );
 }

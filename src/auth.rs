@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use accrue_auth::config::AuthConfig;
+use accrue_auth::store::AuthStore;
 use accrue_auth::{Parts, store};
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::health::Link;
@@ -45,10 +46,20 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
     }
     let host = Host::new()?;
     host.stop_on_signal();
-    if let Some((_, relay)) = start(&host, &config, &broker, !command.no_migrate).await? {
-        host.lifecycle.spawn_worker(relay.run(host.lifecycle.worker_token()));
+    if let Some(serving) = start(&host, &config, &broker, !command.no_migrate).await? {
+        host.lifecycle.spawn_worker(serving.relay.run(host.lifecycle.worker_token()));
     }
     Ok(host.run_until_stopped().await)
+}
+
+/// auth, serving.
+pub(crate) struct Serving {
+    pub(crate) address: SocketAddr,
+    /// What its tokens name as their issuer.
+    pub(crate) issuer: String,
+    pub(crate) store: Arc<dyn AuthStore>,
+    /// Waits to be run.
+    pub(crate) relay: Relay,
 }
 
 /// Serves auth in this process. The relay is left to the caller to run. Nothing if
@@ -58,7 +69,7 @@ pub(crate) async fn start(
     config: &AuthConfig,
     broker: &Broker,
     migrate: bool,
-) -> anyhow::Result<Option<(SocketAddr, Relay)>> {
+) -> anyhow::Result<Option<Serving>> {
     let database = Link::default();
     let manners =
         Manners { service: "auth", deadline: config.request_deadline, max_in_flight: config.max_in_flight };
@@ -77,7 +88,7 @@ pub(crate) async fn start(
     };
     let Some(store) = host.open_store("auth", &database, open).await? else { return Ok(None) };
     let parts = Parts {
-        store,
+        store: Arc::clone(&store),
         publisher: broker.publisher(),
         clock,
         lifecycle: host.lifecycle.clone(),
@@ -85,7 +96,7 @@ pub(crate) async fn start(
     };
     let mut config = config.clone();
     // Where the port was chosen by the system, it is known only now.
-    config.tokens.issuer.get_or_insert_with(|| format!("http://{address}"));
+    let issuer = config.tokens.issuer.get_or_insert_with(|| format!("http://{address}")).clone();
     let service = accrue_auth::assemble(&config, parts)?;
     host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
     if let Some(postman) = service.postman {
@@ -95,5 +106,5 @@ pub(crate) async fn start(
     }
     doorway.open(service.router);
     tracing::info!(service = "auth", "ready");
-    Ok(Some((address, service.relay)))
+    Ok(Some(Serving { address, issuer, store, relay: service.relay }))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use accrue_accounting::config::AccountingArgs;
 use accrue_auth::config::AuthArgs;
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 
 use crate::admin::AdminArgs;
 use crate::broker::BrokerArgs;
@@ -83,11 +84,18 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["auth_url", "accounting_url"])]
     pub(crate) data_dir: Option<PathBuf>,
     /// Show it on a running auth, such as `http://127.0.0.1:8001`
-    #[arg(long, value_name = "URL", requires = "accounting_url")]
+    #[arg(long, value_name = "URL", requires_all = ["accounting_url", "client_id", "client_secret"])]
     pub(crate) auth_url: Option<url::Url>,
     /// Show it on a running accounting, such as `http://127.0.0.1:8002`
     #[arg(long, value_name = "URL", requires = "auth_url")]
     pub(crate) accounting_url: Option<url::Url>,
+    /// A client of that auth with the scopes `credits:write` and `accounts:read`: `accrue admin
+    /// create-client` makes one
+    #[arg(long, env = "ACCRUE_DEMO_CLIENT_ID", value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Its secret; better given by the environment, as others on the machine can read flags
+    #[arg(long, env = "ACCRUE_DEMO_CLIENT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    pub(crate) client_secret: Option<SecretString>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ mod broker;
 mod cli;
 mod data_dir;
 mod demo;
+mod first_admin;
+mod greeting;
 mod health;
 mod host;
 mod key_file;

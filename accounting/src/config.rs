@@ -12,6 +12,8 @@ use url::Url;
 use crate::ledger::{CREDITS_LIMIT, WelcomePolicy};
 use crate::store;
 
+/// Where auth is, and what it calls itself, unless either was told otherwise.
+const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";
 const DEFAULT_AUDIENCE: &str = "accrue";
 const DEFAULT_LANES: usize = 4;
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
@@ -31,16 +33,15 @@ pub struct AccountingArgs {
     /// A file that holds that URL
     #[arg(long, env = "ACCOUNTING_DATABASE_URL_FILE", value_name = "PATH")]
     accounting_database_url_file: Option<PathBuf>,
-    /// Who makes the access tokens that requests must carry: `AUTH_ISSUER` of auth. Without
-    /// it whoever reaches the port may do anything
-    #[arg(long, env = "ACCOUNTING_TOKEN_ISSUER", value_name = "URL")]
-    accounting_token_issuer: Option<Url>,
+    /// Who makes the access tokens that requests must carry: `AUTH_ISSUER` of auth
+    #[arg(long, env = "ACCOUNTING_TOKEN_ISSUER", default_value = DEFAULT_ISSUER, value_name = "URL")]
+    accounting_token_issuer: String,
     /// Whom these tokens must be for: `AUTH_AUDIENCE` of auth
     #[arg(long, env = "ACCOUNTING_TOKEN_AUDIENCE", default_value = DEFAULT_AUDIENCE, value_name = "NAME")]
     accounting_token_audience: String,
     /// Where the issuer's keys are, if not in the usual place below its URL
     #[arg(long, env = "ACCOUNTING_JWKS_URL", value_name = "URL")]
-    accounting_jwks_url: Option<Url>,
+    accounting_jwks_url: Option<String>,
     /// Credits that each new user is given once; 0 gives none
     #[arg(long, env = "ACCOUNTING_WELCOME_CREDITS", default_value_t = 0, value_name = "CREDITS")]
     accounting_welcome_credits: i64,
@@ -79,14 +80,28 @@ pub struct TokenConfig {
 }
 
 impl TokenConfig {
-    /// Tokens of `issuer`, whose keys are in the usual place below it.
-    #[must_use]
-    pub fn of_issuer(issuer: &Url) -> Self {
-        let mut jwks_url = issuer.clone();
-        jwks_url.set_path(&format!("{}/.well-known/jwks.json", issuer.path().trim_end_matches('/')));
-        let issuer = issuer.as_str().trim_end_matches('/').to_owned();
-        Self { issuer, audience: DEFAULT_AUDIENCE.to_owned(), jwks_url }
+    /// Tokens of `issuer` for `audience`; the keys are in the usual place below
+    /// `keys_at`, which is the issuer itself unless it is reached by another address.
+    ///
+    /// # Errors
+    /// When `keys_at` is no `http://` or `https://` URL.
+    pub fn new(issuer: &str, audience: &str, keys_at: &str) -> Result<Self, String> {
+        let below = format!("{}/.well-known/jwks.json", keys_at.trim_end_matches('/'));
+        let issuer = issuer.trim_end_matches('/').to_owned();
+        Ok(Self { issuer, audience: audience.to_owned(), jwks_url: http_url(&below)? })
     }
+}
+
+impl Default for TokenConfig {
+    fn default() -> Self {
+        Self::new(DEFAULT_ISSUER, DEFAULT_AUDIENCE, DEFAULT_ISSUER).expect("the default is a URL")
+    }
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
+    let is_usable = matches!(url.scheme(), "http" | "https") && url.has_host();
+    is_usable.then_some(url).ok_or_else(|| "give a URL that begins with http:// or https://".to_owned())
 }
 
 /// accounting's settings, checked.
@@ -96,8 +111,8 @@ pub struct AccountingConfig {
     pub listen: SocketAddr,
     /// The database, if one was named. It holds a password.
     pub database_url: Option<SecretString>,
-    /// Whose access tokens are required; none: whoever reaches the port may do anything.
-    pub tokens: Option<TokenConfig>,
+    /// Whose access tokens are taken.
+    pub tokens: TokenConfig,
     /// Credits for new users.
     pub welcome: WelcomePolicy,
     /// Batches posted side by side.
@@ -115,7 +130,7 @@ impl AccountingConfig {
         Self {
             listen,
             database_url: None,
-            tokens: None,
+            tokens: TokenConfig::default(),
             welcome: WelcomePolicy::OFF,
             lanes: DEFAULT_LANES,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
@@ -136,14 +151,11 @@ impl AccountingArgs {
             Some(SecretString::from(url))
         });
         let url_is_usable = database_url.is_some() == given;
-        let tokens = self.accounting_token_issuer.map(|issuer| {
-            let usual = TokenConfig::of_issuer(&issuer);
-            TokenConfig {
-                audience: self.accounting_token_audience,
-                jwks_url: self.accounting_jwks_url.unwrap_or(usual.jwks_url),
-                ..usual
-            }
-        });
+        let (issuer, audience) = (self.accounting_token_issuer, self.accounting_token_audience);
+        let tokens = TokenConfig::new(&issuer, &audience, &issuer);
+        let tokens = problems.take(tokens.map_err(|error| format!("ACCOUNTING_TOKEN_ISSUER: {error}")));
+        let jwks_url = self.accounting_jwks_url.map(|text| http_url(&text)).transpose();
+        let jwks_url = problems.take(jwks_url.map_err(|error| format!("ACCOUNTING_JWKS_URL: {error}")));
         let (credits, lanes) = (self.accounting_welcome_credits, self.accounting_lanes);
         let credits = problems.in_range("ACCOUNTING_WELCOME_CREDITS", credits, 0..=CREDITS_LIMIT - 1);
         let lanes = problems.in_range("ACCOUNTING_LANES", lanes, 1..=64);
@@ -157,7 +169,10 @@ impl AccountingArgs {
         Some(AccountingConfig {
             listen: listen?,
             database_url,
-            tokens,
+            tokens: tokens.zip(jwks_url).map(|(tokens, given)| TokenConfig {
+                jwks_url: given.unwrap_or(tokens.jwks_url.clone()),
+                ..tokens
+            })?,
             welcome: WelcomePolicy {
                 credits: credits?,
                 needs_verified_email: self.accounting_welcome_on == WelcomeOn::Verified,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::{Link, Probe, Readiness};
-use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, open_to_anyone, polite};
+use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{RemoteKeys, Verifier};
 use accrue_events::broker::Subscriber;
@@ -37,7 +37,7 @@ pub struct Service {
     /// All routes.
     pub router: Router,
     /// Fetches the keys that tokens are verified with; to be run as a worker.
-    pub keys: Option<RemoteKeys>,
+    pub keys: RemoteKeys,
     /// To be run as a worker.
     pub consumer: Consumer,
 }
@@ -45,31 +45,27 @@ pub struct Service {
 /// Puts accounting together. The ledger's lanes run from now on.
 ///
 /// # Errors
-/// When there is no TLS to fetch keys with.
+/// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
     let Parts { store, subscriber, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.welcome, &lifecycle);
     let link = Link::default();
-    let mut readiness = Readiness::default()
+    let keys_link = Link::default();
+    let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
-        .want("broker", link.clone());
+        .want("broker", link.clone())
+        .want("token_keys", keys_link.clone());
     let (router, document) =
         http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
-    let (router, keys) = match &config.tokens {
-        Some(tokens) => {
-            let keys_link = Link::default();
-            readiness = readiness.want("token_keys", keys_link.clone());
-            let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
-            let verifier = Verifier::new(
-                Arc::new(keys.clone()),
-                tokens.issuer.clone(),
-                tokens.audience.clone(),
-                Arc::clone(&clock),
-            );
-            (guard(router, &document, Arc::new(verifier))?, Some(keys))
-        }
-        None => (open_to_anyone(router), None),
-    };
+    let tokens = &config.tokens;
+    let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
+    let verifier = Verifier::new(
+        Arc::new(keys.clone()),
+        tokens.issuer.clone(),
+        tokens.audience.clone(),
+        Arc::clone(&clock),
+    );
+    let router = guard(router, &document, Arc::new(verifier))?;
     let collectors = vec![count_placeholders(Arc::clone(&store))];
     let operations = Operations { readiness, metrics, collectors, lifecycle };
     let manners = Manners {

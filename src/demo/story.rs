@@ -50,6 +50,7 @@ pub(super) async fn tell(narrator: &mut Narrator, services: &Services, gate: Gat
         Gate::NotOurs => say("waiting for UserRegistered to arrive, if it has not yet"),
     }
     let balance = becomes_active(narrator, services, &user_id, &who.email).await?;
+    reads_their_own_account(narrator, services, &who, (&user_id, balance)).await?;
     keeps_its_allocation(narrator, services, (&user_id, balance), &allocation_id).await?;
     let first_replies = (&registered, &allocated);
     repeats_change_nothing(narrator, services, &who, (&user_id, balance), first_replies).await
@@ -133,6 +134,22 @@ async fn becomes_active(
         "the event arrived: the same account is active, with address and name, and {balance} credits"
     ));
     Ok(balance)
+}
+
+async fn reads_their_own_account(
+    narrator: &mut Narrator,
+    services: &Services,
+    who: &Newcomer,
+    (user_id, balance): (&str, i64),
+) -> anyhow::Result<()> {
+    let token = services.log_in(&who.email, &who.password).await.context("the user cannot sign in")?;
+    let own = services.account_as(&token, user_id, &[]).await?;
+    ensure!(available(own.expect(StatusCode::OK)?)? == balance, "the user sees another balance");
+    let other = services.account_as(&token, "somebody-else", &[]).await?;
+    other.expect(StatusCode::NOT_FOUND)?;
+    narrator
+        .held(&format!("the user signed in and reads their own account, {balance} credits, and no other"));
+    Ok(())
 }
 
 async fn keeps_its_allocation(

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::tokens::{Caller, Scopes, TokenError, Verifier};
+use crate::tokens::{Caller, TokenError, Verifier};
 
 /// The target of what an auditor of security reads: refusals, sign-ins, acts of admins.
 pub const SECURITY_LOG: &str = "accrue::security";
@@ -107,20 +107,6 @@ pub fn guard(
 ) -> Result<Router, Unguarded> {
     let guard = Guard { table: Arc::new(access_table(document)?), verifier };
     Ok(router.route_layer(from_fn_with_state(guard, check)))
-}
-
-/// Lets everybody through to `router`, as a caller called `anyone`. For a service that
-/// is told to ask for no tokens.
-pub fn open_to_anyone(router: Router) -> Router {
-    router.route_layer(from_fn(async |mut request: Request, next: Next| {
-        request.extensions_mut().insert(Caller {
-            subject: "anyone".to_owned(),
-            client_id: "anyone".to_owned(),
-            scopes: Scopes::default(),
-            session_id: None,
-        });
-        next.run(request).await
-    }))
 }
 
 async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {

@@ -13,7 +13,6 @@ mod trace;
 
 pub use access::{
     Access, AccessTable, OWNER_SCHEME, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table, guard,
-    open_to_anyone,
 };
 pub use client::{ClientAddress, PeerAddress, TrustedProxies};
 pub use documentation::documentation;
