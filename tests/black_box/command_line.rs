@@ -67,7 +67,7 @@ fn the_demo_needs_nothing_and_leaves_what_it_is_told_to() {
         let output = accrue(&["demo", "--data-dir", path.to_str().expect("text")]);
         let told = text(&output.stdout);
         assert!(output.status.success(), "{told}{}", text(&output.stderr));
-        assert!(told.contains("placeholder") && told.contains("all 7 steps held"), "{told}");
+        assert!(told.contains("placeholder") && told.contains("all 8 steps held"), "{told}");
         assert_eq!(text(&output.stderr), "");
     }
     for file in ["auth.db", "accounting.db", "broker.db"] {
@@ -79,30 +79,38 @@ fn the_demo_needs_nothing_and_leaves_what_it_is_told_to() {
 #[test]
 fn the_demo_fails_where_nothing_answers() {
     let url = "http://127.0.0.1:1";
-    let output = accrue(&["demo", "--auth-url", url, "--accounting-url", url]);
+    let urls = ["demo", "--auth-url", url, "--accounting-url", url];
+    let no_client = accrue(&urls);
+    assert_eq!(no_client.status.code(), Some(2));
+    assert!(text(&no_client.stderr).contains("--client-id"), "{}", text(&no_client.stderr));
+    let output = accrue(&[&urls[..], &["--client-id", "c", "--client-secret", "s"]].concat());
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("ERROR FAIL step 1 did not hold"), "{}", text(&output.stdout));
 }
 
 #[tokio::test]
-async fn the_curl_lines_work_when_pasted() {
+async fn the_lines_of_the_greeting_work_when_pasted() {
     let dir = accrue_testkit::data_dir();
     let process = start(dir.path());
     process.url_of("accounting").await;
     let lines = accrue_testkit::eventually("it greets", async || {
         let logs = process.logs();
-        let lines: Vec<String> =
-            logs.lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect();
-        (lines.len() == 3).then_some(lines)
+        let lines = logs
+            .lines()
+            .filter(|line| ["eval ", "TOKEN=", "curl "].iter().any(|beginning| line.starts_with(beginning)));
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        (lines.len() == 5).then_some(lines)
     })
     .await;
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("SKIP curl: it is not installed");
         return;
     }
-    for (line, expected) in lines.iter().zip(["user_id", "placeholder", "active"]) {
+    let (preparation, requests) = lines.split_at(2);
+    for (line, expected) in requests.iter().zip(["user_id", "placeholder", "active"]) {
+        let script = format!("{}\n{line}", preparation.join("\n"));
         accrue_testkit::eventually(&format!("the answer to {line} has \"{expected}\""), async || {
-            let output = Command::new("sh").args(["-c", line]).output().expect("a shell runs");
+            let output = Command::new("sh").args(["-c", &script]).output().expect("a shell runs");
             output.status.success() && text(&output.stdout).contains(expected)
         })
         .await;
@@ -133,6 +141,31 @@ async fn health_tells_by_its_exit_code() {
     .await;
     process.kill();
     assert_eq!(accrue(&["health", "--url", url.as_str()]).status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_shown_once_and_can_sign_in() {
+    let dir = accrue_testkit::data_dir();
+    let mut first = start(dir.path());
+    let auth = first.url_of("auth").await;
+    let password = accrue_testkit::eventually("the password is shown", async || {
+        let logs = first.logs();
+        logs.lines().find_map(|line| line.strip_prefix("  password  ")).map(str::to_owned)
+    })
+    .await;
+    let body = serde_json::json!({"username": "admin", "password": password});
+    let request = reqwest::Client::new().post(auth.join("/v1/login").expect("a path")).json(&body);
+    let reply = crate::system::send(request).await.expect("an answer");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert!(reply.body["scope"].as_str().expect("text").contains("users:admin"), "{}", reply.body);
+    first.signal("TERM");
+    first.exit().await;
+
+    let mut second = start(dir.path());
+    accrue_testkit::eventually("it greets", async || second.logs().contains("Ctrl-C stops it")).await;
+    second.signal("TERM");
+    second.exit().await;
+    assert!(!second.logs().contains("  password  "), "{}", second.logs());
 }
 
 fn start(dir: &Path) -> Process {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod credentials;
 mod oauth_library;
 mod outages;
 mod poison;

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 use url::Url;
 
+use crate::credentials::{ALL_SCOPES, ISSUER, make_client, token_of};
 use crate::process::Process;
 use crate::system::{KEY_ENCRYPTION_KEY, Shape, System, send};
 
@@ -93,17 +94,21 @@ async fn services_start_before_their_servers() {
     let started = tokio::join!(OwnMongo::start(), OwnPostgres::start(), OwnRabbit::start());
     let (Some(mongodb), Some(postgres), Some(broker)) = started else { return };
     tokio::join!(mongodb.kill(), postgres.kill(), broker.kill());
-    let environment = [
+    let mut environment = vec![
         set("AUTH_LISTEN", "127.0.0.1:0"),
         set("ACCOUNTING_LISTEN", "127.0.0.1:0"),
         set("AUTH_DATABASE_URL", mongodb.url()),
         set("ACCOUNTING_DATABASE_URL", postgres.url()),
         set("BROKER_URL", broker.url()),
         set("AUTH_KEY_ENCRYPTION_KEYS", KEY_ENCRYPTION_KEY),
+        set("AUTH_ISSUER", ISSUER),
+        set("ACCOUNTING_TOKEN_ISSUER", ISSUER),
     ];
     let auth_process = Process::start(&["auth"], &environment);
-    let accounting_process = Process::start(&["accounting"], &environment);
     let auth = auth_process.url_of("auth").await;
+    environment
+        .push(set("ACCOUNTING_JWKS_URL", auth.join("/.well-known/jwks.json").expect("a path").as_str()));
+    let accounting_process = Process::start(&["accounting"], &environment);
     let accounting = accounting_process.url_of("accounting").await;
     for url in [&auth, &accounting] {
         let (status, report) = ready(url).await;
@@ -125,6 +130,9 @@ async fn services_start_before_their_servers() {
         })
         .await;
     }
+    let has_keys = async || check(&ready(&accounting).await.1, "token_keys") == "up";
+    eventually("accounting has auth's keys", has_keys).await;
+    let token = token_of(&make_client(&environment, ALL_SCOPES), &auth).await;
     let client = reqwest::Client::new();
     let body = serde_json::json!({"email": "ada@example.com", "password": "correct horse"});
     let users = auth.join("/v1/users").expect("a path");
@@ -135,14 +143,15 @@ async fn services_start_before_their_servers() {
     let allocations = Url::parse(&format!("{account}/allocations")).expect("a URL");
     let allocate = |key: &str| {
         let body = serde_json::json!({"credits": 5});
-        send(client.post(allocations.clone()).header("Idempotency-Key", key).json(&body))
+        let request = client.post(allocations.clone()).bearer_auth(&token);
+        send(request.header("Idempotency-Key", key).json(&body))
     };
     let reply = allocate("k1").await.expect("an answer");
     assert_eq!((reply.status, &reply.body["account_status"]), (201, &"placeholder".into()));
 
     broker.restart().await;
     let is_active = async || {
-        let reply = send(client.get(account.clone())).await.expect("an answer");
+        let reply = send(client.get(account.clone()).bearer_auth(&token)).await.expect("an answer");
         reply.body["status"] == "active" && reply.body["balance"]["available"] == 5
     };
     within(Duration::from_mins(1), "the event arrives once the broker is back", is_active).await;

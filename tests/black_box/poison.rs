@@ -75,6 +75,6 @@ pub(crate) async fn goes_to_the_dead_letters_and_holds_nothing_up(shape: Shape) 
         let letter = listed.iter().find(|letter| letter.id == message.id.to_string());
         assert_eq!(letter.expect("it is listed").body, message.body);
     }
-    assert_eq!(system.all("/v1/accounts", 50).await.len(), 3, "poison made an account");
+    assert_eq!(system.accounts(50).await.len(), 3, "poison made an account");
     system.finish(u64::try_from(poison.len()).expect("few")).await;
 }

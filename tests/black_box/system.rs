@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
+use crate::credentials::{ALL_SCOPES, ClientCredentials, ISSUER, make_client, token_of};
 use crate::process::Process;
 
 /// 32 bytes that nobody need guess.
@@ -37,8 +38,12 @@ impl Shape {
 
     fn environment(&self) -> Vec<(String, String)> {
         let listen = "127.0.0.1:0".to_owned();
-        let mut environment =
-            vec![("AUTH_LISTEN".to_owned(), listen.clone()), ("ACCOUNTING_LISTEN".to_owned(), listen)];
+        let mut environment = vec![
+            ("AUTH_LISTEN".to_owned(), listen.clone()),
+            ("ACCOUNTING_LISTEN".to_owned(), listen),
+            ("AUTH_ISSUER".to_owned(), ISSUER.to_owned()),
+            ("ACCOUNTING_TOKEN_ISSUER".to_owned(), ISSUER.to_owned()),
+        ];
         let mut set = |name: &str, value: &str| environment.push((name.to_owned(), value.to_owned()));
         match self {
             Self::AllInOne(dir) => set("ACCRUE_DATA_DIR", dir.path().to_str().expect("text")),
@@ -52,6 +57,14 @@ impl Shape {
             }
         }
         environment
+    }
+
+    /// Users that are there at the first start: the administrator, where one is made.
+    fn first_users(&self) -> u32 {
+        match self {
+            Self::AllInOne(_) => 1,
+            Self::TwoServices(_) => 0,
+        }
     }
 
     /// What is run, and which services each process serves.
@@ -83,6 +96,9 @@ pub(crate) struct System {
     shape: Shape,
     environment: Vec<(String, String)>,
     client: Client,
+    credentials: Option<ClientCredentials>,
+    /// Of a service that may do anything.
+    token: String,
 }
 
 /// An answer.
@@ -105,6 +121,14 @@ impl System {
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut system = Self::start_unready(shape, environment).await;
         system.ready().await;
+        eventually("who is there from the start has an account", async || {
+            let consumed = system.metric(&system.accounting, "events_consumed_total").await;
+            consumed.unwrap_or(0.0) >= system.first_users()
+        })
+        .await;
+        let credentials = make_client(&system.environment, ALL_SCOPES);
+        system.token = token_of(&credentials, &system.auth).await;
+        system.credentials = Some(credentials);
         system
     }
 
@@ -113,17 +137,44 @@ impl System {
         let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
         let anywhere = Url::parse("http://127.0.0.1").expect("a URL");
         let (auth, accounting) = (anywhere.clone(), anywhere);
-        let mut system = Self { auth, accounting, processes: Vec::new(), shape, environment, client };
+        let mut system = Self {
+            auth,
+            accounting,
+            processes: Vec::new(),
+            shape,
+            environment,
+            client,
+            credentials: None,
+            token: String::new(),
+        };
         system.spawn().await;
         system
     }
 
     async fn spawn(&mut self) {
-        let commands = self.shape.commands();
-        self.processes = commands.iter().map(|args| Process::start(args, &self.environment)).collect();
-        let [first, last] = [&self.processes[0], &self.processes[self.processes.len() - 1]];
-        self.auth = first.url_of("auth").await;
-        self.accounting = last.url_of("accounting").await;
+        let mut environment = self.environment.clone();
+        self.processes.clear();
+        for args in self.shape.commands() {
+            let process = Process::start(args, &environment);
+            // auth comes first, and accounting is told where its keys are.
+            if self.processes.is_empty() {
+                self.auth = process.url_of("auth").await;
+                let keys = self.auth.join("/.well-known/jwks.json").expect("a path");
+                environment.push(("ACCOUNTING_JWKS_URL".to_owned(), keys.into()));
+            }
+            self.processes.push(process);
+        }
+        self.accounting = self.processes[self.processes.len() - 1].url_of("accounting").await;
+    }
+
+    /// Users that nobody registered: the administrator, where one is made at the start.
+    pub(crate) fn first_users(&self) -> f64 {
+        self.shape.first_users().into()
+    }
+
+    /// The client that the tests act as.
+    pub(crate) fn credentials(&self) -> &ClientCredentials {
+        self.credentials.as_ref().expect("one was made at the start")
     }
 
     /// Ends every process as by kill -9 and starts them again, on new ports.
@@ -148,7 +199,7 @@ impl System {
     /// What processes print must name nobody and give nothing away.
     pub(crate) fn check_logs(&self) {
         for process in &self.processes {
-            for secret in ["@example.com", "correct horse", "argon2id", "guest:guest"] {
+            for secret in ["@example.com", "correct horse", "argon2id", "guest:guest", "eyJ"] {
                 let logs = process.logs();
                 let told = logs.lines().find(|line| line.contains(secret) && !line.starts_with("curl"));
                 assert_eq!(told, None, "a log line gives \"{secret}\" away");
@@ -184,12 +235,18 @@ impl System {
         self.shape.broker()
     }
 
+    /// A request without a token.
     pub(crate) fn request(&self, method: Method, base: &Url, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", base.as_str().trim_end_matches('/')))
     }
 
+    /// A request of the service that may do anything.
+    pub(crate) fn service_request(&self, method: Method, base: &Url, path: &str) -> RequestBuilder {
+        self.request(method, base, path).bearer_auth(&self.token)
+    }
+
     pub(crate) async fn get(&self, base: &Url, path: &str) -> Result<Reply, reqwest::Error> {
-        send(self.request(Method::GET, base, path)).await
+        send(self.service_request(Method::GET, base, path)).await
     }
 
     /// `POST /v1/users` for `name`.
@@ -221,7 +278,7 @@ impl System {
         key: &str,
     ) -> Result<Reply, reqwest::Error> {
         let path = format!("/v1/accounts/{user_id}/allocations");
-        let request = self.request(Method::POST, &self.accounting, &path);
+        let request = self.service_request(Method::POST, &self.accounting, &path);
         send(request.header("Idempotency-Key", key).json(&json!({"credits": credits, "reason": "test"})))
             .await
     }
@@ -237,6 +294,13 @@ impl System {
             (reply.body["status"] == "active").then_some(reply.body)
         })
         .await
+    }
+
+    /// All accounts but the first administrator's, newest first.
+    pub(crate) async fn accounts(&self, limit: u32) -> Vec<Value> {
+        let mut accounts = self.all("/v1/accounts", limit).await;
+        accounts.retain(|account| account["email"] != "admin@accrue.invalid");
+        accounts
     }
 
     /// Every item of a collection of accounting, through all of its pages.

@@ -1,6 +1,5 @@
-//! Tokens across the two services: accounting told to require those that auth makes.
+//! Tokens across the two services: who may do what, and what auth's absence changes.
 
-use std::process::Command;
 use std::time::Duration;
 
 use accrue_testkit::{eventually, within};
@@ -9,10 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
+use crate::credentials::{ISSUER, make_client, token_of};
 use crate::process::Process;
 use crate::system::{KEY_ENCRYPTION_KEY, Reply, send};
-
-const ISSUER: &str = "https://auth.example";
 
 /// auth and accounting as two processes on files, the latter requiring tokens.
 struct Guarded {
@@ -68,28 +66,8 @@ impl Guarded {
         guarded
     }
 
-    /// A token for a service with these scopes, by way of the operator's command.
     async fn service_token(&self, scopes: &[&str]) -> String {
-        let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
-        let output = Command::new(env!("CARGO_BIN_EXE_accrue"))
-            .args(["admin", "create-client", "--name", "shop"])
-            .args(scopes)
-            .env_clear()
-            .envs(self.environment.iter().cloned())
-            .output()
-            .expect("the binary runs");
-        let told = String::from_utf8(output.stdout).expect("text");
-        let value =
-            |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).expect("shown").to_owned();
-        let (id, secret) = (value("client_id: "), value("client_secret: "));
-        let request = self.client.post(self.auth.join("/oauth2/token").expect("a path"));
-        let request = request
-            .basic_auth(id, Some(secret))
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials");
-        let reply = send(request).await.expect("an answer");
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        reply.body["access_token"].as_str().expect("a token").to_owned()
+        token_of(&make_client(&self.environment, scopes), &self.auth).await
     }
 
     async fn post(&self, base: &Url, path: &str, token: Option<&str>, body: &Value) -> Reply {
