@@ -64,7 +64,7 @@ impl Default for Rates {
             login_by_account: Rate { count: 10, window_s: 900 },
             login_by_peer: Rate { count: 100, window_s: 900 },
             // A school or a mobile network shares one address: a flood is far beyond this.
-            sign_up_by_peer: Rate { count: 10_000, window_s: 3_600 },
+            sign_up_by_peer: Rate { count: 3_000, window_s: 3_600 },
             mail_by_address: Rate { count: 5, window_s: 3_600 },
             reset_by_peer: Rate { count: 20, window_s: 3_600 },
             ticket_by_peer: Rate { count: 100, window_s: 900 },
@@ -113,7 +113,7 @@ pub struct LimitArgs {
     auth_limit_login_by_peer: String,
 
     /// Sign-ups from one address
-    #[arg(long, env = "AUTH_LIMIT_SIGN_UP_BY_PEER", value_name = "N/SECONDS", default_value = "10000/3600")]
+    #[arg(long, env = "AUTH_LIMIT_SIGN_UP_BY_PEER", value_name = "N/SECONDS", default_value = "3000/3600")]
     auth_limit_sign_up_by_peer: String,
 
     /// Mails to one email address

@@ -29,12 +29,15 @@ async fn patch(auth: &Auth, token: &str, body: Value) -> crate::harness::Answer 
 }
 
 #[tokio::test]
-async fn a_user_sees_themselves() {
+async fn a_user_sees_themselves_and_no_other() {
     let auth = Auth::start().await;
     let (ada, token) = signed_up(&auth, "ada").await;
+    let (ida, _) = signed_up(&auth, "ida").await;
     let me = auth.ask_as(&token, "GET", "/v1/users/me", None).await;
     assert_eq!((me.status.as_u16(), &me.json()["user_id"]), (200, &json!(ada)));
     assert_eq!(auth.ask_as(&token, "GET", &format!("/v1/users/{ada}"), None).await.json(), me.json());
+    let other = auth.ask_as(&token, "GET", &format!("/v1/users/{ida}"), None).await;
+    assert_eq!(other.status, 404);
     auth.get("/v1/users/me").await.problem(401, "token_required");
     let service = auth.service_token("users:admin").await;
     auth.ask_as(&service, "GET", "/v1/users/me", None).await.problem(403, "insufficient_scope");

@@ -28,7 +28,7 @@ pub(in crate::http) struct Body {
     /// Trimmed and lower-cased.
     #[schema(required, nullable = false, format = "email", max_length = 254)]
     email: Option<String>,
-    /// Of any characters.
+    /// None of the most common ones, and not the address or username itself.
     #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]
     password: Option<String>,
     /// A name of one's own to sign in with: letters a-z, digits, dots, underscores, hyphens.
@@ -117,7 +117,9 @@ impl Body {
         let mut errors = Vec::new();
         let email = required(&mut errors, "/email", self.email, |text| EmailAddress::parse(&text));
         let username = optional(&mut errors, "/username", self.username, |text| Username::parse(&text));
-        let password = required(&mut errors, "/password", self.password, Password::parse);
+        let password = required(&mut errors, "/password", self.password, |text| {
+            Password::choose(text, email.as_ref(), username.as_ref())
+        });
         let display_name =
             optional(&mut errors, "/display_name", self.display_name, |text| DisplayName::parse(&text));
         match (email, password) {
