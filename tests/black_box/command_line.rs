@@ -1,5 +1,6 @@
 //! The binary by itself: help, exit codes, what it says of bad settings, the demo.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -71,7 +72,8 @@ fn the_demo_needs_nothing_and_leaves_what_it_is_told_to() {
         assert_eq!(text(&output.stderr), "");
     }
     for file in ["auth.db", "accounting.db", "broker.db"] {
-        assert!(path.join(file).exists(), "{file} is missing");
+        let file = std::fs::metadata(path.join(file)).unwrap_or_else(|_| panic!("{file} is missing"));
+        assert_eq!(file.permissions().mode() & 0o077, 0, "others can read {file:?}");
     }
     assert!(accrue(&["demo"]).status.success());
 }

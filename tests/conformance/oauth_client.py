@@ -143,7 +143,7 @@ def person(metadata):
     # The library takes the access token for expired, and gets another one by itself.
     held(client.get(f"{ISSUER}/v1/users/me").json()["email"] == EMAIL, "an expired token is renewed unasked")
     held(len(renewed) == 1 and renewed[0]["refresh_token"] != told["refresh_token"], "the refresh token rotates")
-    claims = verify(metadata, client.token["access_token"], "credits:write")
+    claims = verify(metadata, client.token["access_token"], "me")
     held(claims["sub"] == told["user_id"], "the token is the user's")
     is_refused = refused("invalid_grant", client.refresh_token, refresh_token=told["refresh_token"])
     held(is_refused, "the used refresh token is refused with invalid_grant")

@@ -6,6 +6,9 @@ use accrue_chassis::tokens::Scopes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// What every user's token allows: what is the user's own. RFC 6749 knows no empty scope.
+const OWN_SCOPE: &str = "me";
+
 /// One role. Who has none is a plain user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -68,7 +71,12 @@ impl Roles {
     /// What tokens of a user with these roles allow.
     #[must_use]
     pub fn scopes(&self) -> Scopes {
-        self.iter().flat_map(Role::scopes).copied().collect()
+        std::iter::once(&OWN_SCOPE).chain(self.iter().flat_map(Role::scopes)).copied().collect()
+    }
+
+    /// Every scope that a role gives.
+    pub(crate) fn all_scopes() -> Scopes {
+        Role::ALL.into_iter().flat_map(Role::scopes).copied().collect()
     }
 
     /// The roles of these words, as a store keeps them. A word that a newer release

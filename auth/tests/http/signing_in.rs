@@ -46,7 +46,7 @@ async fn whoever_signs_in_gets_tokens_that_are_good() {
         (signed_in["token_type"].clone(), signed_in["expires_in"].clone()),
         (json!("Bearer"), json!(900))
     );
-    assert_eq!(signed_in["scope"], "");
+    assert_eq!(signed_in["scope"], "me");
     let token = text(&signed_in, "access_token");
     let me = auth.ask_as(&token, "GET", &format!("/v1/users/{}", text(&signed_in, "user_id")), None).await;
     assert_eq!((me.status.as_u16(), me.json()["email"].clone()), (200, json!("ada@example.com")));

@@ -39,7 +39,7 @@ struct SecretText(String);
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn, example = json!({
     "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6IuKApiJ9…", "token_type": "Bearer",
-    "expires_in": 900, "refresh_token": "AZtYc2V2ZW50eSBieXRlcw…", "scope": "",
+    "expires_in": 900, "refresh_token": "AZtYc2V2ZW50eSBieXRlcw…", "scope": "me",
     "user_id": "65f0c0ffee0000000000abcd",
 }))]
 pub(in crate::http) struct SignedIn {
@@ -51,7 +51,7 @@ pub(in crate::http) struct SignedIn {
     expires_in: u32,
     /// For `POST /oauth2/token` with `grant_type=refresh_token`. Good once.
     refresh_token: String,
-    /// What the access token allows beyond what is the user's own.
+    /// What the access token allows: `me`, what is the user's own, and what their roles add.
     scope: String,
     /// Who signed in.
     user_id: String,
