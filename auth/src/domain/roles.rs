@@ -98,9 +98,9 @@ mod tests {
 
     #[test]
     fn roles_add_up() {
-        assert!(Roles::none().scopes().is_empty());
+        assert_eq!(Roles::none().scopes().to_string(), "me");
         let supervisor: Roles = [Role::Supervisor].into_iter().collect();
-        assert_eq!(supervisor.scopes().to_string(), "accounts:read credits:write");
+        assert_eq!(supervisor.scopes().to_string(), "accounts:read credits:write me");
         let both: Roles = Role::ALL.into_iter().collect();
         assert!(supervisor.scopes().is_within(&both.scopes()));
         assert!(both.scopes().contains("users:admin") && !supervisor.contains(Role::Admin));

@@ -110,7 +110,7 @@ pub(super) async fn redeem(
             Changed::Done(user) => return Ok(user),
             // Another change was faster, or another use of the ticket: looking again tells.
             Changed::Stale => {}
-            Changed::EmailTaken | Changed::UsernameTaken | Changed::NotFound => break,
+            Changed::EmailTaken | Changed::UsernameTaken | Changed::LastAdmin | Changed::NotFound => break,
         }
     }
     Err(invalid_ticket().into())

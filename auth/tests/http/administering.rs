@@ -89,6 +89,36 @@ async fn the_last_admin_stays() {
     assert_eq!(problem.problem(400, "invalid_request")["errors"][0]["pointer"], "/roles/1");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_admins_who_step_down_at_once_are_not_both_gone() {
+    let auth = Auth::start().await;
+    let mut names = 0;
+    let mut stay: Option<(String, String)> = None;
+    for round in 0..12 {
+        let mut both = Vec::from_iter(stay.take());
+        while both.len() < 2 {
+            names += 1;
+            both.push(admin(&auth, &format!("admin{names}")).await);
+        }
+        let step_down = |(user_id, token): &(String, String)| {
+            let (path, token) = (format!("/v1/users/{user_id}"), token.clone());
+            let request = match round % 3 {
+                0 => ("PUT", format!("{path}/roles"), Some(json!({"roles": []}))),
+                1 => ("POST", format!("{path}/deactivate"), None),
+                _ => ("DELETE", "/v1/users/me".to_owned(), None),
+            };
+            let auth = &auth;
+            async move { auth.ask_as(&token, request.0, &request.1, request.2).await.status.as_u16() }
+        };
+        let (ada, ida) = tokio::join!(step_down(&both[0]), step_down(&both[1]));
+        assert_eq!(u8::from(ada == 409) + u8::from(ida == 409), 1, "round {round}: {ada} and {ida}");
+        stay = Some(both.swap_remove(usize::from(ada != 409)));
+        let service = auth.service_token("users:admin").await;
+        let admins = auth.ask_as(&service, "GET", "/v1/users?role=admin&status=active", None).await;
+        assert_eq!(admins.json()["data"].as_array().map(Vec::len), Some(1), "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn an_erased_user_is_a_tombstone_to_admins() {
     let auth = Auth::start().await;

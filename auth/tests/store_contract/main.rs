@@ -5,6 +5,7 @@ mod clients;
 mod durability;
 mod erasing;
 mod finding;
+mod leaving;
 mod mailing;
 mod outbox;
 mod place;
@@ -61,6 +62,8 @@ contract!(
     finding::a_user_without_a_password_has_none,
     finding::users_are_listed_newest_first_page_by_page,
     finding::a_list_holds_only_what_passes_its_filter,
+    leaving::of_all_admins_who_leave_at_once_one_stays,
+    leaving::the_last_admin_does_not_leave_in_any_way,
     outbox::a_claim_gives_each_event_once,
     outbox::an_event_tells_the_whole_user,
     outbox::an_old_token_marks_and_releases_nothing,

@@ -5,11 +5,11 @@ use accrue_chassis::problem::Problem;
 use accrue_events::user::UserStatus;
 
 use super::problems;
-use crate::domain::{Edit, Password, Role, User, UserChange};
+use crate::domain::{Edit, Password, User, UserChange};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::limits::Limit;
-use crate::store::{Changed, Login, UserFilter};
+use crate::store::{Changed, Login};
 
 /// How often a change is decided anew because others were faster.
 const TRIES: usize = 5;
@@ -59,6 +59,7 @@ pub(super) async fn apply_as(
             Changed::Stale => {}
             Changed::EmailTaken => return Err(problems::email_taken().into()),
             Changed::UsernameTaken => return Err(problems::username_taken().into()),
+            Changed::LastAdmin => return Err(problems::last_admin().into()),
             Changed::NotFound => return Err(problems::not_found().into()),
         }
     }
@@ -82,7 +83,7 @@ pub(in crate::http) async fn write(app: &App, change: UserChange) -> Result<Chan
     let written = app.lifecycle.run_to_end(async move {
         let changed = store.change(change).await;
         // An answer that was lost may belong to a change that was written.
-        if !matches!(changed, Ok(Changed::Stale | Changed::NotFound)) {
+        if !matches!(changed, Ok(Changed::Stale | Changed::LastAdmin | Changed::NotFound)) {
             wake.notify_one();
             mail_wake.inspect(|wake| wake.notify_one());
         }
@@ -104,21 +105,6 @@ async fn require_password(app: &App, login: &Login, password: &Password) -> Resu
     }
     app.limits.give_back(slot).await?;
     Ok(())
-}
-
-/// Refuses what would leave no admin who can act. Two admins who step down at the
-/// same moment can both pass; the command line makes a new one.
-pub(super) async fn keep_an_admin(app: &App, user: &User) -> Result<(), ApiError> {
-    if user.status != UserStatus::Active || !user.roles.contains(Role::Admin) {
-        return Ok(());
-    }
-    let admins = UserFilter { status: Some(UserStatus::Active), role: Some(Role::Admin) };
-    let two = app.store.list(&admins, None, 2).await?;
-    if two.iter().any(|admin| admin.user_id != user.user_id) {
-        Ok(())
-    } else {
-        Err(problems::last_admin().into())
-    }
 }
 
 /// The user, if they have not been erased.

@@ -5,6 +5,7 @@ mod changing;
 mod clients;
 mod document;
 mod fault;
+mod leaving;
 mod mail;
 mod mail_fields;
 mod outbox;
