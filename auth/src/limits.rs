@@ -22,8 +22,8 @@ pub use rates::{InvalidRate, LimitArgs, Rate, Rates};
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Tries to sign in as one user, wherever they come from. The subject is what
-    /// was typed, whether or not it is somebody's.
+    /// Tries of one user's password, wherever they come from and by whichever name.
+    /// Where a name is nobody's, the subject is the name as it was typed.
     LoginByAccount,
     /// Tries to sign in from one client address.
     LoginByPeer,
@@ -60,6 +60,12 @@ impl Limit {
             Self::TicketByPeer => "ticket_by_peer",
         }
     }
+}
+
+/// The subject of what is counted by user. No address is one: it has no blank in it.
+#[must_use]
+pub fn by_user(user_id: &str) -> String {
+    format!("user {user_id}")
 }
 
 /// One try that was counted; whoever succeeds may give it back.

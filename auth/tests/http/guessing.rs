@@ -50,6 +50,34 @@ async fn of_fifty_parallel_guesses_none_slips_past_the_limit() {
 }
 
 #[tokio::test]
+async fn a_user_has_one_budget_by_all_their_names_and_nobody_has_as_much() {
+    let auth = Auth::with(limited(6, 1_000)).await;
+    let token = text(&ada(&auth).await, "access_token");
+    let guess = async |names: [&str; 2]| {
+        let guesses = (0..20).map(|index| {
+            let body = match names[index % 2] {
+                name if name.contains('@') => json!({"email": name, "password": "wrong horse"}),
+                name => json!({"username": name, "password": "wrong horse"}),
+            };
+            let auth = &auth;
+            async move { sign_in(auth, &body).await }
+        });
+        let answers = join_all(guesses).await;
+        answers.iter().filter(|answer| answer.status == 401).count()
+    };
+    assert_eq!(guess(["ada@example.com", "Ada.L"]).await, 6);
+    let right = json!({"username": "ada.l", "password": "correct horse"});
+    sign_in(&auth, &right).await.problem(429, "too_many_requests");
+    // Nor does a token that was stolen give more of them.
+    let body = json!({"current_password": "correct horse", "new_password": "battery staple"});
+    let change = auth.ask_as(&token, "PUT", "/v1/users/me/password", Some(body)).await;
+    change.problem(429, "too_many_requests");
+    // By one name, somebody and nobody have as many.
+    assert_eq!(guess(["nobody@example.com", " Nobody@example.com "]).await, 6);
+    assert_eq!(guess(["no.body", "NO.body"]).await, 6);
+}
+
+#[tokio::test]
 async fn one_peer_cannot_try_one_password_on_everybody() {
     let auth = Auth::with(limited(1_000, 5)).await;
     for index in 0..5 {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::domain::{LoginName, Password, Session, device};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::limits::{Limit, Slot};
+use crate::limits::{Limit, Slot, by_user};
 use crate::store::Login;
 
 /// An address or a username, and the password.
@@ -121,12 +121,12 @@ async fn sign_in(
     name: &str,
     password: String,
 ) -> Result<SignedIn, ApiError> {
-    let name_typed = name.trim().to_lowercase();
-    // Counted before anything is looked at: parallel tries do not slip through.
+    // Counted before any password is compared: parallel tries do not slip through.
     let by_peer = app.limits.admit(Limit::LoginByPeer, &client.subject()).await?.or_problem()?;
-    let by_account = app.limits.admit(Limit::LoginByAccount, &name_typed).await?.or_problem()?;
     let login = find(app, name).await?;
     let known = login.as_ref().map(|login| login.user.user_id.clone());
+    let subject = account(name, known.as_deref());
+    let by_account = app.limits.admit(Limit::LoginByAccount, &subject).await?.or_problem()?;
     let password = Password::parse(password).ok();
     let Some(login) = app.dummy_hash.compare(&app.passwords, password.clone(), login).await? else {
         tracing::info!(target: SECURITY_LOG, event = "sign_in_failed", user_id = known);
@@ -136,6 +136,16 @@ async fn sign_in(
     give_back(app, [by_peer, by_account]).await;
     upgrade_hash(app, &login, password).await;
     begin(app, headers, login).await
+}
+
+/// Whose tries are counted together: a user's, by whatever name they are called; else
+/// those of one name, in however many forms it is typed. Nobody's names run out of tries
+/// as somebody's do, so the limit tells no more than the answer.
+fn account(name: &str, user_id: Option<&str>) -> String {
+    match user_id {
+        Some(user_id) => by_user(user_id),
+        None => format!("name {}", name.trim().to_lowercase()),
+    }
 }
 
 /// Text that can be no name is nobody's.

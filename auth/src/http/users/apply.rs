@@ -8,7 +8,7 @@ use super::problems;
 use crate::domain::{Edit, Password, User, UserChange};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::limits::Limit;
+use crate::limits::{Limit, by_user};
 use crate::store::{Changed, Login};
 
 /// How often a change is decided anew because others were faster.
@@ -94,7 +94,7 @@ pub(in crate::http) async fn write(app: &App, change: UserChange) -> Result<Chan
 
 /// Whoever has somebody's token must not be able to guess the password at leisure.
 async fn require_password(app: &App, login: &Login, password: &Password) -> Result<(), ApiError> {
-    let subject = format!("user {}", login.user.user_id);
+    let subject = by_user(&login.user.user_id);
     let slot = app.limits.admit(Limit::LoginByAccount, &subject).await?.or_problem()?;
     let is_right = match &login.password_hash {
         Some(hash) => app.passwords.verify(password.clone(), hash.clone()).await?,

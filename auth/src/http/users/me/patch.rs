@@ -17,7 +17,7 @@ use crate::http::error::ApiError;
 use crate::http::users::apply::apply_as;
 use crate::http::users::fields::{Patch, optional};
 use crate::http::users::{UserBody, admin, problems};
-use crate::limits::Limit;
+use crate::limits::{Limit, by_user};
 
 /// What is to change; what is left out stays.
 #[derive(Deserialize, ToSchema)]
@@ -85,8 +85,7 @@ async fn admit_address(app: &App, user_id: &str, changes: &Changes) -> Result<()
     let (Some(email), Some(_)) = (&changes.email, &changes.password) else { return Ok(()) };
     let user = app.store.user(user_id).await?.ok_or_else(problems::not_found)?;
     if user.email.as_ref() != Some(email) {
-        let by_user = format!("user {user_id}");
-        for subject in [by_user.as_str(), email.as_str()] {
+        for subject in [&by_user(user_id), email.as_str()] {
             let _ = app.limits.admit(Limit::MailByAddress, subject).await?.or_problem()?;
         }
     }
