@@ -83,6 +83,12 @@ fn plain_or_encoded(text: String) -> Body {
     }
 }
 
+/// The same letter, sealed under the newest key.
+pub(super) fn reseal(id: Uuid, sealed: &Sealed, keys: &KeyEncryptionKeys) -> Result<Sealed, SealingError> {
+    let plain = keys.open(&purpose(id), sealed)?;
+    keys.seal(&purpose(id), plain.expose_secret())
+}
+
 /// A sealed letter opens as the mail that it was sealed for, and as no other.
 fn purpose(id: Uuid) -> String {
     format!("mail {id}")

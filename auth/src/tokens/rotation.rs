@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::ring::KeyRingError;
 use super::signing_key::{SigningAlgorithm, SigningKeyRecord};
+use crate::mail;
 use crate::sealing::KeyEncryptionKeys;
 use crate::store::AuthStore;
 
@@ -81,7 +82,8 @@ pub async fn rotate(
     }
 }
 
-/// Seals every signing key under the newest key-encryption key. How many were not.
+/// Seals every signing key, and every mail that waits, under the newest key-encryption
+/// key. How many signing keys were not.
 ///
 /// # Errors
 /// [`KeyRingError`]; those before it are done, and it can be called again.
@@ -96,5 +98,6 @@ pub async fn rewrap(store: &dyn AuthStore, sealing: &KeyEncryptionKeys) -> Resul
             done += 1;
         }
     }
+    mail::rewrap(store, sealing).await?;
     Ok(done)
 }

@@ -11,6 +11,7 @@ mod outbox;
 mod place;
 mod registering;
 mod relaying;
+mod resealing;
 mod sessions;
 mod signing_keys;
 mod throttling;
@@ -83,6 +84,9 @@ contract!(
     mailing::another_address_voids_mail_and_tickets,
     mailing::nothing_is_posted_to_a_user_who_changed,
     mailing::an_erased_user_has_no_mail,
+    resealing::mail_that_waits_goes_out_after_its_key_has_gone,
+    resealing::mail_that_does_not_open_stays_and_stops_nothing,
+    resealing::only_the_very_mail_is_sealed_anew,
     throttling::of_fifty_tries_at_once_the_limit_is_admitted,
     throttling::a_window_ends_when_it_says,
     throttling::what_is_given_back_is_admitted_again,

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use super::document::{UserDocument, binary, from_bson, object_id, to_bson, to_bson_uuid};
 use super::mail_fields::{MailDocument, set_posting};
 use super::{MongoStore, StoreError, fault};
-use crate::domain::{Digest, Posting, TicketKind, User};
+use crate::domain::{Digest, MailKind, Posting, TicketKind, User, WaitingMail};
+use crate::sealing::Sealed;
 use crate::store::{ClaimedMail, MailClaim, MailStore};
 
 #[derive(Deserialize)]
@@ -74,6 +75,56 @@ impl MailStore for MongoStore {
         self.update_held(claim, mail, update).await
     }
 
+    async fn mail_not_under(
+        &self,
+        key_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError> {
+        let (users, limit) = (self.users.clone(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let filter = not_under(key_id, object_id(after));
+        let read = async move {
+            let found = users
+                .clone_with_type::<MailDocument>()
+                .find(filter)
+                .projection(doc! { "mail": 1, "mail_tries": 1 })
+                .sort(doc! { "_id": 1 })
+                .limit(limit)
+                .await
+                .map_err(fault::store)?;
+            found.try_collect().await.map_err(fault::store)
+        };
+        let documents: Vec<MailDocument> = self.calls.run(read).await?;
+        let mails: Result<Vec<_>, _> = documents.into_iter().map(MailDocument::into_mails).collect();
+        let mails = mails?.into_iter().flatten().filter(|held| held.mail.sealed.key_id != key_id);
+        Ok(mails.map(|held| (held.user_id, held.mail)).collect())
+    }
+
+    async fn reseal_mail(
+        &self,
+        user_id: &str,
+        mail: &WaitingMail,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let Some(id) = object_id(user_id) else {
+            return Ok(false);
+        };
+        let users = self.users.clone();
+        let field = |name: &str| format!("mail.{}.{name}", mail.kind.word());
+        let filter = doc! {
+            "_id": id,
+            field("id"): to_bson_uuid(mail.id),
+            field("key_id"): &mail.sealed.key_id,
+        };
+        let update =
+            doc! { "$set": { field("key_id"): &sealed.key_id, field("sealed"): binary(&sealed.bytes) } };
+        let done = self
+            .calls
+            .run(async move { users.update_one(filter, update).await.map_err(fault::store) })
+            .await?;
+        Ok(done.matched_count > 0)
+    }
+
     async fn release_mail(&self, claim: &MailClaim) -> Result<(), StoreError> {
         let (users, token) = (self.users.clone(), claim.token);
         let mut owners: Vec<_> = claim.mails.iter().filter_map(|mail| object_id(&mail.user_id)).collect();
@@ -105,6 +156,16 @@ impl MongoStore {
 /// The user with this ticket; the type is named for the partial index.
 pub(super) fn by_ticket(kind: TicketKind, digest: &Digest) -> Document {
     doc! { format!("tickets.{}.digest", kind.word()): { "$eq": binary(digest), "$type": "binData" } }
+}
+
+/// Users after this one with mail that is sealed under another key than this one.
+fn not_under(key_id: &str, after: Option<ObjectId>) -> Document {
+    let other = MailKind::ALL.map(|kind| {
+        doc! { format!("mail.{}.key_id", kind.word()): { "$exists": true, "$ne": key_id } }
+    });
+    let mut filter = doc! { "mail_due": { "$exists": true }, "$or": other.to_vec() };
+    filter.extend(after.map(|after| ("_id".to_owned(), doc! { "$gt": after }.into())));
+    filter
 }
 
 async fn claim(
@@ -167,7 +228,7 @@ async fn release(
 ) -> Result<(), StoreError> {
     let unset = doc! { "$unset": { "mail_lease": "" } };
     users.update_many(held(owners, token), unset).await.map_err(fault::store)?;
-    let nothing: Vec<Document> = crate::domain::MailKind::ALL
+    let nothing: Vec<Document> = MailKind::ALL
         .iter()
         .map(|kind| doc! { format!("mail.{}", kind.word()): { "$exists": false } })
         .collect();

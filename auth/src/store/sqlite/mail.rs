@@ -101,6 +101,46 @@ impl MailStore for SqliteStore {
         self.calls.run(async move { put_off.execute(&writer).await.map(drop).map_err(fault) }).await
     }
 
+    async fn mail_not_under(
+        &self,
+        key_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError> {
+        let readers = self.readers.clone();
+        let query = sqlx::query(
+            "SELECT user_id, kind, mail_id, key_id, sealed, tries FROM mail
+             WHERE key_id <> ?1
+               AND user_id IN (SELECT DISTINCT user_id FROM mail WHERE key_id <> ?1 AND user_id > ?2
+                               ORDER BY user_id LIMIT ?3)
+             ORDER BY user_id, kind",
+        )
+        .bind(key_id.to_owned())
+        .bind(after.to_owned())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.calls.run(async move { query.fetch_all(&readers).await.map_err(fault) }).await?;
+        rows.iter().map(|row| read_mail(row).map(|mail| (mail.user_id, mail.mail))).collect()
+    }
+
+    async fn reseal_mail(
+        &self,
+        user_id: &str,
+        mail: &WaitingMail,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let writer = self.writer.clone();
+        let reseal = sqlx::query(
+            "UPDATE mail SET key_id = ?4, sealed = ?5 WHERE user_id = ?1 AND mail_id = ?2 AND key_id = ?3",
+        )
+        .bind(user_id.to_owned())
+        .bind(mail.id)
+        .bind(mail.sealed.key_id.clone())
+        .bind(sealed.key_id.clone())
+        .bind(sealed.bytes.clone());
+        let done = self.calls.run(async move { reseal.execute(&writer).await.map_err(fault) }).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     async fn release_mail(&self, claim: &MailClaim) -> Result<(), StoreError> {
         let writer = self.writer.clone();
         let release =
