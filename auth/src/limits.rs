@@ -142,6 +142,17 @@ impl Limits {
         Ok(Admission::Refused { retry_after_s: u32::try_from(wait_s).unwrap_or(u32::MAX) })
     }
 
+    /// Writes a counter that nobody asks for: where a mail would have been written if the
+    /// address were somebody's, so that as much is written for nobody.
+    ///
+    /// # Errors
+    /// [`LimitError`].
+    pub async fn count_nobody(&self) -> Result<(), LimitError> {
+        let expires_at = self.clock.now() + Duration::minutes(1);
+        self.store.count(&Throttle { key: rand::random(), admits: 1, expires_at }).await?;
+        Ok(())
+    }
+
     /// Gives back the slot of a try that succeeded, so that only failures count.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Mail over a real SMTP dialogue: verification, resets, and a mail server that is away.
 
 use accrue_auth::AuthConfig;
+use accrue_auth::domain::MailKind;
 use accrue_auth::limits::{Rate, Rates};
 use accrue_auth::mail::Delivery;
 use accrue_events::user::{Decoded, UserEvent, UserEventKind};
@@ -142,6 +143,63 @@ async fn a_mail_server_that_is_away_loses_no_mail_and_delays_no_event() {
     let server = MailServer::at(address);
     let first = server.mail_to(ADA, 2).await;
     assert_eq!(first.header("To"), ADA);
+}
+
+/// The kinds of mail that wait, sent or not being a matter of its own.
+async fn waiting(auth: &Auth) -> Vec<MailKind> {
+    let waiting = auth.store.mail_not_under("", "", 100).await.expect("an answer");
+    waiting.into_iter().map(|(_, mail)| mail.kind).collect()
+}
+
+#[tokio::test]
+async fn a_mail_that_was_promised_is_written_already() {
+    let mut config = sending_to(smtp::url(MailServer::free_address()));
+    config.mail.require_verified_email = true;
+    let auth = Auth::with(config).await;
+    let body = json!({"email": ADA, "password": "correct horse battery"});
+    assert_eq!(auth.register(&body).await.status, 202);
+    assert_eq!(waiting(&auth).await, [MailKind::Verify]);
+    let read = async || auth.store.mail_not_under("", "", 100).await.expect("an answer")[0].1.id;
+    let first = read().await;
+    assert_eq!(post(&auth, "/v1/users/resend-verification", json!({"email": ADA})).await.status, 202);
+    assert_ne!(read().await, first, "another mail waits in its place");
+    assert_eq!(post(&auth, "/v1/password-resets", json!({"email": ADA})).await.status, 202);
+    assert_eq!(waiting(&auth).await, [MailKind::Reset, MailKind::Verify]);
+    assert_eq!(auth.register(&body).await.status, 202);
+    assert_eq!(waiting(&auth).await, [MailKind::Reset, MailKind::Taken, MailKind::Verify]);
+    assert_eq!(post(&auth, "/v1/password-resets", json!({"email": "ida@example.com"})).await.status, 202);
+    assert_eq!(waiting(&auth).await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_time_does_not_tell_whose_mail_was_asked_for() {
+    let mut config = sending_to(smtp::url(MailServer::free_address()));
+    config.mail.require_verified_email = true;
+    let auth = Auth::with(config).await;
+    let sign_up = json!({"email": ADA, "password": "correct horse battery"});
+    assert_eq!(auth.register(&sign_up).await.status, 202);
+    // One and the same is asked for, of somebody and of nobody in turn.
+    for path in ["/v1/password-resets", "/v1/users/resend-verification", "/v1/users"] {
+        let mut times = [const { Vec::new() }; 2];
+        for round in 0..21 {
+            let nobody = format!("nobody-{round}@example.com");
+            for (email, times) in [ADA, nobody.as_str()].into_iter().zip(&mut times) {
+                let mut body = json!({"email": email});
+                if path == "/v1/users" {
+                    body["password"] = json!("correct horse battery");
+                }
+                let start = std::time::Instant::now();
+                assert_eq!(post(&auth, path, body).await.status, 202);
+                times.push(start.elapsed());
+            }
+        }
+        let [somebody, nobody] = times.map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        });
+        // Without a write for nobody they differ by several times.
+        assert!(somebody < nobody * 2 && nobody < somebody * 2, "{path}: {somebody:?} and {nobody:?}");
+    }
 }
 
 #[tokio::test]

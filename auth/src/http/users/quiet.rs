@@ -4,7 +4,7 @@ use accrue_chassis::http::ClientAddress;
 
 use super::problems;
 use super::register::write;
-use crate::domain::{IdempotencyKey, NewUser, Password, Profile};
+use crate::domain::{EmailAddress, IdempotencyKey, NewUser, Password, Profile, User};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::limits::Limit;
@@ -32,16 +32,33 @@ pub(super) async fn sign_up(
     let (email, now) = (profile.email.clone(), app.clock.now());
     let new = NewUser::new(app.store.new_user_id(), profile, Some(hash), now, Some(traceparent));
     let new = new.post(app.mailing.verification(&email)?);
+    let is_key_used = match key {
+        Some(key) => app.store.kept_reply(key).await?.is_some(),
+        None => false,
+    };
     let new = match key {
         Some(key) => new.keep_reply(key, reply.to_vec()),
         None => new,
     };
+    // Looked at first, so that one who is told is read and written as often as one who
+    // is registered.
+    let owner = app.store.by_email(&email).await?;
+    if is_key_used {
+        return Ok(app.limits.count_nobody().await?);
+    }
+    if owner.is_some() {
+        return tell(app, &email, owner).await;
+    }
     match write(app, new).await? {
         Registration::Registered(_) | Registration::KeyUsed(_) => Ok(()),
         Registration::UsernameTaken => Err(problems::username_taken().into()),
-        Registration::EmailTaken => {
-            app.mailing.post(app, &email, |_| true, |composer| composer.taken(&email)).await?;
-            Ok(())
-        }
+        // Somebody was faster by a moment.
+        Registration::EmailTaken => tell(app, &email, app.store.by_email(&email).await?).await,
     }
+}
+
+/// Tells the owner of the address that somebody tried.
+async fn tell(app: &App, email: &EmailAddress, owner: Option<User>) -> Result<(), ApiError> {
+    app.mailing.post_to(app, (email, owner), |_| true, |composer| composer.taken(email)).await?;
+    Ok(())
 }
