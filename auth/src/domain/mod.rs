@@ -26,6 +26,6 @@ pub use password::{InvalidPassword, Password};
 pub use posting::{MailKind, Posting, WaitingMail};
 pub use roles::{Role, Roles};
 pub use session::{PresentedToken, ROTATION_GRACE, Rotation, Session, Standing, USED_TOKENS, device};
-pub use ticket::{InvalidTicket, KeptTicket, Ticket, TicketKind};
+pub use ticket::{InvalidTicket, KeptTicket, NewAddress, Ticket, TicketKind};
 pub use user::{NewUser, Profile, User};
 pub use username::{InvalidUsername, Username};

@@ -33,6 +33,11 @@ impl Mailing {
         self.compose(|composer| composer.verification(to))
     }
 
+    /// A mail that gives its reader `to` as their address; to be written with the user.
+    pub(super) fn new_address(&self, to: &EmailAddress, epoch: i64) -> Result<Option<Posting>, Problem> {
+        self.compose(|composer| composer.new_address(to, epoch))
+    }
+
     fn compose(
         &self,
         compose: impl FnOnce(&Composer) -> Result<Posting, SealingError>,
@@ -97,11 +102,11 @@ pub(super) async fn redeem(
     kind: TicketKind,
     ticket: &Ticket,
     traceparent: String,
-    change: impl Fn(&User) -> Edit + Send,
+    change: impl Fn(&User) -> Result<Edit, Problem> + Send,
 ) -> Result<User, ApiError> {
     for _ in 0..TRIES {
         let user = holder(app, kind, ticket).await?;
-        let edit = change(&user).use_ticket(kind, ticket.digest());
+        let edit = change(&user)?.use_ticket(kind, ticket.digest());
         match apply::write(app, edit.at(app.clock.now(), Some(traceparent.clone()))).await? {
             Changed::Done(user) => return Ok(user),
             // Another change was faster, or another use of the ticket: looking again tells.

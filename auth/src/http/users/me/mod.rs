@@ -1,5 +1,6 @@
 //! `/v1/users/me`: what a signed-in user does with what is their own.
 
+mod address;
 pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod password;
