@@ -62,10 +62,13 @@ impl Limit {
     }
 }
 
+/// What subjects begin with that are users.
+const BY_USER: &str = "user ";
+
 /// The subject of what is counted by user. No address is one: it has no blank in it.
 #[must_use]
 pub fn by_user(user_id: &str) -> String {
-    format!("user {user_id}")
+    format!("{BY_USER}{user_id}")
 }
 
 /// One try that was counted; whoever succeeds may give it back.
@@ -136,7 +139,9 @@ impl Limits {
         if self.store.count(&throttle).await? {
             return Ok(Admission::Admitted(Slot(throttle)));
         }
-        tracing::info!(target: SECURITY_LOG, event = "throttled", limit = limit.word());
+        // Any other subject is an address, or what somebody typed.
+        let user_id = subject.strip_prefix(BY_USER);
+        tracing::info!(target: SECURITY_LOG, event = "throttled", limit = limit.word(), user_id);
         metrics::counter!("throttled_total", "limit" => limit.word()).increment(1);
         let wait_s = (throttle.expires_at - now).whole_seconds() + 1;
         Ok(Admission::Refused { retry_after_s: u32::try_from(wait_s).unwrap_or(u32::MAX) })

@@ -15,6 +15,7 @@ mod operations;
 mod postman;
 mod refusals;
 mod registering;
+mod security_log;
 mod session_ends;
 mod signing_in;
 mod smtp;

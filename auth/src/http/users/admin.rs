@@ -20,6 +20,7 @@ pub(super) async fn acting(app: &App, caller: &Caller) -> Result<String, ApiErro
             user.status == UserStatus::Active && user.roles.scopes().contains(USERS_ADMIN)
         });
         if !is_admin {
+            tracing::info!(target: SECURITY_LOG, event = "refused", reason = "no_longer_admin", actor = caller.actor());
             return Err(problems::no_longer_admin().into());
         }
     }

@@ -1,6 +1,6 @@
 //! Changing a user: read, decide, write if nobody was faster, else once more.
 
-use accrue_chassis::http::TraceContext;
+use accrue_chassis::http::{SECURITY_LOG, TraceContext};
 use accrue_chassis::problem::Problem;
 use accrue_events::user::UserStatus;
 
@@ -101,6 +101,8 @@ async fn require_password(app: &App, login: &Login, password: &Password) -> Resu
         None => false,
     };
     if !is_right {
+        let user_id = &login.user.user_id;
+        tracing::info!(target: SECURITY_LOG, event = "password_refused", user_id);
         return Err(problems::wrong_password().into());
     }
     app.limits.give_back(slot).await?;
