@@ -8,6 +8,7 @@ mod entries;
 mod error;
 mod idempotency;
 mod openapi;
+pub(crate) mod shut_out;
 mod user_id;
 
 use std::sync::Arc;

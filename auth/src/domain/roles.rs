@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use accrue_chassis::http::OWNER_SCOPE;
 use accrue_chassis::tokens::Scopes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// What every user's token allows: what is the user's own. RFC 6749 knows no empty scope.
-const OWN_SCOPE: &str = "me";
 
 /// One role. Who has none is a plain user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -68,10 +66,10 @@ impl Roles {
         self.0.iter().copied()
     }
 
-    /// What tokens of a user with these roles allow.
+    /// What tokens of a user with these roles allow: what is their own, and what the roles add.
     #[must_use]
     pub fn scopes(&self) -> Scopes {
-        std::iter::once(&OWN_SCOPE).chain(self.iter().flat_map(Role::scopes)).copied().collect()
+        std::iter::once(&OWNER_SCOPE).chain(self.iter().flat_map(Role::scopes)).copied().collect()
     }
 
     /// Every scope that a role gives.

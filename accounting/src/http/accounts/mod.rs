@@ -4,15 +4,11 @@ pub(super) mod get;
 pub(super) mod list;
 
 use accrue_chassis::problem::Problem;
-use accrue_chassis::tokens::Caller;
-use axum::http::StatusCode;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::balance::Balance;
-use super::openapi::ACCOUNTS_READ;
-use crate::ledger::{Account, AccountStatus};
 use crate::store::AccountView;
 
 /// An account.
@@ -65,17 +61,4 @@ pub(super) fn unknown_account() -> Problem {
     let detail = "There is no account of this user id. One is made by the first allocation, or by the \
                   event of the user's registration.";
     Problem::not_found("account_not_found", detail)
-}
-
-/// A user who was shut out reads nothing any more, though their token still has a while to run.
-pub(super) fn refuse_shut_out(caller: &Caller, account: &Account) -> Result<(), Problem> {
-    let is_shut_out = matches!(account.status, AccountStatus::Suspended | AccountStatus::Closed);
-    if caller.user_id() == Some(account.user_id.as_str())
-        && is_shut_out
-        && !caller.scopes.contains(ACCOUNTS_READ)
-    {
-        let detail = "This account is suspended or closed: its user may no longer use it.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "account_suspended", detail));
-    }
-    Ok(())
 }

@@ -3,13 +3,12 @@
 use accrue_chassis::http::Path;
 use accrue_chassis::problem::Problem;
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
-use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 use uuid::Uuid;
 
 use super::AllocationBody;
-use crate::http::accounts::{refuse_shut_out, unknown_account};
+use crate::http::accounts::unknown_account;
 use crate::http::error::ApiError;
 use crate::http::{Accounting, user_id};
 
@@ -30,14 +29,12 @@ use crate::http::{Accounting, user_id};
 )]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
-    caller: Caller,
     Path((id, allocation_id)): Path<(String, String)>,
 ) -> Result<Json<AllocationBody>, ApiError> {
     user_id::check(&id)?;
     let unknown = || Problem::not_found("allocation_not_found", "This account has no allocation of this id.");
     let allocation_id = Uuid::parse_str(&allocation_id).map_err(|_| unknown())?;
-    let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
-    refuse_shut_out(&caller, &account.account)?;
+    accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
     let allocation = accounting.store.allocation(&id, allocation_id).await?.ok_or_else(unknown)?;
     Ok(Json(AllocationBody {
         id: allocation.id,

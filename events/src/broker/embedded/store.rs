@@ -56,6 +56,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A confirmed publish survives a power cut: every commit is synced.
             .synchronous(SqliteSynchronous::Full)
+            // Events hold addresses: what was consumed is overwritten, not only unlinked.
+            .pragma("secure_delete", "on")
             .busy_timeout(BUSY_LIMIT);
         Ok(Self {
             path,
