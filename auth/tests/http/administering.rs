@@ -14,7 +14,7 @@ async fn admin(auth: &Auth, name: &str) -> (String, String) {
     let body = json!({"roles": ["admin"]});
     let answer = auth.ask_as(&service, "PUT", &format!("/v1/users/{user_id}/roles"), Some(body)).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["roles"]), (200, &json!(["admin"])));
-    let scopes = Scopes::parse("users:admin");
+    let scopes = Scopes::parse("me users:admin");
     let token = auth.issuer.for_user(&user_id, Uuid::now_v7(), &scopes).await.expect("a token");
     (user_id, token.token)
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use accrue_auth::domain::Roles;
 use accrue_auth::limits::{Rate, Rates};
 use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::{self, AuthStore};
@@ -94,7 +95,7 @@ impl Auth {
 
     /// The token of a user without roles, in a session that nobody began.
     pub(crate) async fn user_token(&self, user_id: &str) -> String {
-        let token = self.issuer.for_user(user_id, Uuid::now_v7(), &Scopes::default()).await;
+        let token = self.issuer.for_user(user_id, Uuid::now_v7(), &Roles::none().scopes()).await;
         token.expect("a token").token
     }
 

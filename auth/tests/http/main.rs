@@ -19,4 +19,5 @@ mod security_log;
 mod session_ends;
 mod signing_in;
 mod smtp;
+mod starttls;
 mod upgrading;

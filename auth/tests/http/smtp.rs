@@ -1,6 +1,6 @@
 //! A mail server for tests: it keeps what it gets, and can be away or refuse.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,8 @@ struct State {
     mails: Mutex<Vec<Mail>>,
     refuses: AtomicBool,
     is_stopping: AtomicBool,
+    /// Offers STARTTLS.
+    tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// A mail as it came.
@@ -25,6 +27,8 @@ struct State {
 pub(crate) struct Mail {
     pub(crate) to: String,
     pub(crate) message: String,
+    /// Whether it came over TLS.
+    pub(crate) is_encrypted: bool,
 }
 
 impl Mail {
@@ -49,9 +53,23 @@ impl MailServer {
 
     /// One that listens where nobody did.
     pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::serving(address, State::default())
+    }
+
+    /// One that offers STARTTLS.
+    pub(crate) fn with_tls(tls: Arc<rustls::ServerConfig>) -> Self {
+        let state = State { tls: Some(tls), ..State::default() };
+        Self::serving(SocketAddr::from(([127, 0, 0, 1], 0)), state)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    fn serving(address: SocketAddr, state: State) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(State::default());
+        let state = Arc::new(state);
         let serving = Arc::clone(&state);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -59,7 +77,7 @@ impl MailServer {
                     return;
                 }
                 // A client that hangs up half-way has sent nothing.
-                drop(stream.and_then(|stream| serve(&stream, &serving)));
+                drop(stream.and_then(|stream| serve(stream, &serving)));
             }
         });
         Self { address, state, thread: Some(thread) }
@@ -107,40 +125,61 @@ impl Drop for MailServer {
     }
 }
 
-fn serve(stream: &TcpStream, state: &State) -> std::io::Result<()> {
+/// What the dialogue goes over: the bare connection, then TLS over it.
+trait Duplex: Read + Write {}
+
+impl<T: Read + Write> Duplex for T {}
+
+fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
-    let mut lines = BufReader::new(stream).lines();
-    let say = |text: &str| (&mut &*stream).write_all(format!("{text}\r\n").as_bytes());
-    say("220 test ESMTP")?;
-    let mut to = String::new();
-    while let Some(line) = lines.next() {
-        let line = line?;
+    let bare = stream.try_clone()?;
+    let mut wire: BufReader<Box<dyn Duplex>> = BufReader::new(Box::new(stream));
+    let (mut to, mut is_encrypted) = (String::new(), false);
+    say(&mut wire, "220 test ESMTP")?;
+    while let Some(line) = hear(&mut wire)? {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-        match verb.as_str() {
-            "EHLO" => say("250-test\r\n250 8BITMIME")?,
-            "RCPT" if state.refuses.load(Ordering::SeqCst) => say(&format!("451 not now: {line}"))?,
-            "RCPT" => {
-                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
-                say("250 ok")?;
+        match (verb.as_str(), &state.tls) {
+            ("EHLO", Some(_)) if !is_encrypted => say(&mut wire, "250-test\r\n250-STARTTLS\r\n250 8BITMIME")?,
+            ("EHLO", _) => say(&mut wire, "250-test\r\n250 8BITMIME")?,
+            ("STARTTLS", Some(tls)) => {
+                say(&mut wire, "220 go on")?;
+                let server = rustls::ServerConnection::new(Arc::clone(tls)).map_err(std::io::Error::other)?;
+                wire = BufReader::new(Box::new(rustls::StreamOwned::new(server, bare.try_clone()?)));
+                is_encrypted = true;
             }
-            "DATA" => {
-                say("354 go on")?;
+            ("RCPT", _) if state.refuses.load(Ordering::SeqCst) => {
+                say(&mut wire, &format!("451 not now: {line}"))?;
+            }
+            ("RCPT", _) => {
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
+                say(&mut wire, "250 ok")?;
+            }
+            ("DATA", _) => {
+                say(&mut wire, "354 go on")?;
                 let mut message = String::new();
-                for line in lines.by_ref() {
-                    let line = line?;
-                    if line == "." {
-                        break;
-                    }
+                while let Some(line) = hear(&mut wire)?.filter(|line| line != ".") {
                     message.push_str(&line);
                     message.push_str("\r\n");
                 }
-                let mail = Mail { to: to.clone(), message };
+                let mail = Mail { to: to.clone(), message, is_encrypted };
                 state.mails.lock().expect("no test panicked").push(mail);
-                say("250 taken")?;
+                say(&mut wire, "250 taken")?;
             }
-            "QUIT" => return say("221 bye"),
-            _ => say("250 ok")?,
+            ("QUIT", _) => return say(&mut wire, "221 bye"),
+            _ => say(&mut wire, "250 ok")?,
         }
     }
     Ok(())
+}
+
+fn say(wire: &mut BufReader<Box<dyn Duplex>>, text: &str) -> std::io::Result<()> {
+    wire.get_mut().write_all(format!("{text}\r\n").as_bytes())?;
+    wire.get_mut().flush()
+}
+
+/// The next line; none at the end.
+fn hear(wire: &mut BufReader<Box<dyn Duplex>>) -> std::io::Result<Option<String>> {
+    let mut line = String::new();
+    let is_there = wire.read_line(&mut line)? > 0;
+    Ok(is_there.then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
 }
