@@ -1,6 +1,10 @@
 //! What admins do with users.
 
+use accrue_auth::domain::Client;
+use accrue_chassis::clock::{Clock as _, SystemClock};
 use accrue_chassis::tokens::Scopes;
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,6 +41,45 @@ async fn only_admins_may() {
             auth.ask_as(token, method, path, None).await.problem(403, "insufficient_scope");
         }
     }
+}
+
+#[tokio::test]
+async fn a_service_whose_client_is_gone_does_nothing_more() {
+    let auth = Auth::start().await;
+    let (user_id, _) = signed_up(&auth, "ada").await;
+    let token = auth.service_token("users:admin").await;
+    let batch = async |key: &str| {
+        let body = json!({"users": [{"email": "eve@example.com", "roles": ["admin"]}]});
+        let request = Request::post("/v1/users/batch")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()));
+        auth.ask(request.expect("a request")).await
+    };
+    assert_eq!(auth.ask_as(&token, "GET", "/v1/users", None).await.status, 200);
+    assert!(auth.store.delete_client("a-service").await.expect("an answer"));
+    batch("k-1").await.problem(403, "insufficient_scope");
+    let path = format!("/v1/users/{user_id}");
+    for (method, path, body) in [
+        ("GET", "/v1/users", None),
+        ("GET", &path, None),
+        ("DELETE", &path, None),
+        ("POST", &format!("{path}/deactivate"), None),
+        ("POST", &format!("{path}/password-reset"), None),
+        ("PUT", &format!("{path}/roles"), Some(json!({"roles": ["admin"]}))),
+    ] {
+        auth.ask_as(&token, method, path, body).await.problem(403, "insufficient_scope");
+    }
+
+    // Nor one whose client has lost the scope since.
+    let (client, _) =
+        Client::new("reader", Scopes::parse("accounts:read"), SystemClock.now()).expect("a client");
+    auth.store.create_client(&client).await.expect("written");
+    let scopes = Scopes::parse("users:admin");
+    let token = auth.issuer.for_client(&client.client_id, &scopes).await.expect("a token").token;
+    auth.ask_as(&token, "GET", "/v1/users", None).await.problem(403, "insufficient_scope");
+    assert_eq!(auth.events_written().await, 1);
 }
 
 #[tokio::test]
