@@ -78,6 +78,29 @@ async fn a_user_has_one_budget_by_all_their_names_and_nobody_has_as_much() {
 }
 
 #[tokio::test]
+async fn a_repeated_sign_up_gives_no_more_guesses_than_signing_in() {
+    let auth = Auth::with(limited(4, 1_000)).await;
+    let sign_up = |password: &str| json!({"email": "ada@example.com", "password": password});
+    let first = auth.register_with_key("k-1", &sign_up("correct horse")).await;
+    assert_eq!(first.status, 201);
+    for _ in 0..6 {
+        let again = auth.register_with_key("k-1", &sign_up("correct horse")).await;
+        assert_eq!((again.status.as_u16(), &again.bytes), (201, &first.bytes), "what is right costs no try");
+    }
+    let guesses = (0..20).map(|index| {
+        let (auth, body) = (&auth, sign_up(&format!("wrong horse {index}")));
+        async move { auth.register_with_key("k-1", &body).await }
+    });
+    let answers = join_all(guesses).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 422).count(), 4);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 16);
+    let again = auth.register_with_key("k-1", &sign_up("correct horse")).await;
+    again.problem(429, "too_many_requests");
+    let body = json!({"email": "ada@example.com", "password": "correct horse"});
+    sign_in(&auth, &body).await.problem(429, "too_many_requests");
+}
+
+#[tokio::test]
 async fn one_peer_cannot_try_one_password_on_everybody() {
     let auth = Auth::with(limited(1_000, 5)).await;
     for index in 0..5 {

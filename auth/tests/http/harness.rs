@@ -68,8 +68,9 @@ impl Auth {
         let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::new(SystemClock));
         let name = format!("http://{}", config.listen);
         let issuer = TokenIssuer::new(ring, name, &config.tokens, Arc::new(SystemClock));
-        let Service { router, relay, postman, .. } = assemble(config, parts).expect("a service");
+        let Service { router, relay, keys, postman } = assemble(config, parts).expect("a service");
         lifecycle.spawn_worker(relay.run(lifecycle.worker_token()));
+        lifecycle.spawn_worker(keys.run(lifecycle.worker_token()));
         if let Some(postman) = postman {
             lifecycle.spawn_worker(postman.run(lifecycle.worker_token()));
         }
@@ -92,11 +93,10 @@ impl Auth {
         // A store that is away keeps no client either.
         if let Ok(None) = self.store.client("a-service").await {
             let roles: Roles = Role::ALL.into_iter().collect();
-            let scopes = Scopes::parse(&format!("{} me", roles.scopes()));
             let client = Client {
                 client_id: "a-service".to_owned(),
                 name: "a service".to_owned(),
-                scopes,
+                scopes: roles.scopes(),
                 secrets: vec![[0; 32]],
                 created_at: SystemClock.now(),
             };
