@@ -8,6 +8,7 @@ mod fault;
 mod leaving;
 mod mail;
 mod mail_fields;
+mod mail_leases;
 mod outbox;
 mod registering;
 mod rivals;

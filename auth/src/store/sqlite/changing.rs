@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::mail::{forget_mail, holds_ticket, insert_posting, void_tickets};
+use super::postings::{forget_mail, holds_ticket, insert_posting, void_tickets};
 use super::registering::{Taken, find_taken, insert_event};
 use super::user_rows::{roles_text, status_word};
 use super::{BEGIN, StoreError, fault};

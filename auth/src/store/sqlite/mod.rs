@@ -5,6 +5,7 @@ mod clients;
 mod file;
 mod mail;
 mod outbox;
+mod postings;
 mod registering;
 mod sessions;
 mod signing_keys;
