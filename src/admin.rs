@@ -30,9 +30,9 @@ enum AdminCommand {
     DeleteClient(NamedClient),
     /// List the clients
     ListClients(StoreArgs),
-    /// Add a signing key, which takes over a few minutes later
-    RotateKeys(StoreArgs),
-    /// Encrypt the signing keys under the first of `AUTH_KEY_ENCRYPTION_KEYS`
+    /// Add a signing key, which takes over six minutes later
+    RotateKeys(RotateKeys),
+    /// Encrypt signing keys and mail that waits under the first of the key-encryption keys
     RewrapKeys(StoreArgs),
 }
 
@@ -73,6 +73,16 @@ struct CreateClient {
 struct NamedClient {
     /// Which client
     client_id: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+struct RotateKeys {
+    /// The key-encryption keys of the signing keys that are there are lost, and auth runs with
+    /// these: add a signing key all the same. Nobody signs in before it takes over
+    #[arg(long)]
+    old_keys_are_lost: bool,
     #[command(flatten)]
     store: StoreArgs,
 }

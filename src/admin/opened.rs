@@ -58,11 +58,11 @@ impl Opened {
         PasswordHashing::new(1, self.config.hash_cost)
     }
 
-    /// What signing keys are encrypted under.
+    /// What signing keys are encrypted under, as the services have it.
     pub(super) fn sealing(&self) -> anyhow::Result<KeyEncryptionKeys> {
         match (&self.config.tokens.key_encryption_keys, &self.data_dir) {
             (Some(keys), _) => Ok(keys.clone()),
-            (None, Some(directory)) => key_file::read_or_create(directory),
+            (None, Some(directory)) => key_file::read(directory),
             (None, None) => anyhow::bail!(
                 "AUTH_KEY_ENCRYPTION_KEYS (or AUTH_KEY_ENCRYPTION_KEYS_FILE) is not set: what are signing \
                  keys encrypted under?"

@@ -107,6 +107,7 @@ contract!(
     signing_keys::a_rotation_by_hand_waits_like_any_other,
     signing_keys::another_algorithm_comes_with_the_next_key,
     signing_keys::private_keys_are_sealed_and_can_be_sealed_anew,
+    signing_keys::keys_that_belong_elsewhere_add_none_unless_told,
 );
 
 #[tokio::test]
