@@ -6,7 +6,6 @@ use accrue_chassis::tokens::Scopes;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::harness::Auth;
 use crate::me::signed_up;
@@ -19,8 +18,8 @@ async fn admin(auth: &Auth, name: &str) -> (String, String) {
     let answer = auth.ask_as(&service, "PUT", &format!("/v1/users/{user_id}/roles"), Some(body)).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["roles"]), (200, &json!(["admin"])));
     let scopes = Scopes::parse("me users:admin");
-    let token = auth.issuer.for_user(&user_id, Uuid::now_v7(), &scopes).await.expect("a token");
-    (user_id, token.token)
+    let token = auth.user_token_for(&user_id, &scopes).await;
+    (user_id, token)
 }
 
 #[tokio::test]
@@ -95,6 +94,8 @@ async fn a_deactivated_user_is_out_until_reactivated() {
     auth.ask_as(&token, "GET", "/v1/users/me", None).await.problem(403, "user_deactivated");
     let change = json!({"display_name": "Ada"});
     auth.ask_as(&token, "PATCH", "/v1/users/me", Some(change)).await.problem(403, "user_deactivated");
+    // Nor do they leave and come back as somebody new.
+    auth.ask_as(&token, "DELETE", "/v1/users/me", None).await.problem(403, "user_deactivated");
     for _ in 0..2 {
         let answer = auth.ask_as(&service, "POST", &format!("{path}/reactivate"), None).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("active")));

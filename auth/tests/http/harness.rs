@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use accrue_auth::domain::{Client, Role, Roles};
+use accrue_auth::domain::{Client, Role, Roles, Session};
 use accrue_auth::limits::{Rate, Rates};
 use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::{self, AuthStore};
@@ -23,7 +23,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use uuid::Uuid;
 
 /// One auth.
 pub(crate) struct Auth {
@@ -106,9 +105,21 @@ impl Auth {
         token.expect("a token").token
     }
 
-    /// The token of a user without roles, in a session that nobody began.
+    /// The token of a user without roles, in a new session.
     pub(crate) async fn user_token(&self, user_id: &str) -> String {
-        let token = self.issuer.for_user(user_id, Uuid::now_v7(), &Roles::none().scopes()).await;
+        self.user_token_for(user_id, &Roles::none().scopes()).await
+    }
+
+    /// The token of a user that allows `scopes`, in a new session.
+    pub(crate) async fn user_token_for(&self, user_id: &str, scopes: &Scopes) -> String {
+        let user = self.store.user(user_id).await.ok().flatten();
+        let epoch = user.as_ref().map_or(0, |user| user.session_epoch);
+        let now = SystemClock.now();
+        let (session, _) = Session::begin(user_id.to_owned(), epoch, None, now, time::Duration::DAY);
+        if user.is_some() {
+            self.store.begin_session(&session).await.expect("begun");
+        }
+        let token = self.issuer.for_user(user_id, session.session_id, scopes).await;
         token.expect("a token").token
     }
 
