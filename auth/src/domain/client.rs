@@ -95,7 +95,8 @@ impl Client {
     }
 }
 
-/// Every scope that something asks for: those of the roles.
+/// Every scope that a client can have: those of the roles. `me` is not among them, as
+/// nothing is a service's own.
 pub(crate) fn known_scopes() -> Scopes {
     Roles::all_scopes()
 }

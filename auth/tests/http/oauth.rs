@@ -149,8 +149,10 @@ async fn a_session_goes_on_token_by_token() {
         let error = if bad.is_empty() { "invalid_request" } else { "invalid_grant" };
         refused(&refresh(&auth, bad).await, 400, error);
     }
-    let form = format!("grant_type=refresh_token&refresh_token={token}&scope=users:admin");
-    refused(&post(&auth, "/oauth2/token", &form, None).await, 400, "invalid_scope");
+    for scope in ["users:admin", "me+users:admin", "%20"] {
+        let form = format!("grant_type=refresh_token&refresh_token={token}&scope={scope}");
+        refused(&post(&auth, "/oauth2/token", &form, None).await, 400, "invalid_scope");
+    }
     let (client, secret) = shop(&auth).await;
     let form = format!("grant_type=refresh_token&refresh_token={token}");
     let basic = Some((client.client_id.as_str(), secret.as_str()));
@@ -206,6 +208,8 @@ async fn libraries_find_everything() {
     assert_eq!((metadata.status.as_u16(), &body["issuer"]), (200, &json!("http://127.0.0.1:0")));
     assert_eq!(body["token_endpoint"], "http://127.0.0.1:0/oauth2/token");
     assert_eq!(body["response_types_supported"], json!(["none"]));
+    let scopes = body["scopes_supported"].as_array().expect("a list");
+    assert!(scopes.contains(&json!("me")) && scopes.contains(&json!("users:admin")), "{scopes:?}");
     let answer = auth.get("/.well-known/jwks.json").await;
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
     let keys = answer.json();
