@@ -13,6 +13,7 @@ mod me;
 mod oauth;
 mod operations;
 mod postman;
+mod quiet;
 mod refusals;
 mod registering;
 mod security_log;

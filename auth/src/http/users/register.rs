@@ -33,6 +33,7 @@ pub(in crate::http) struct Body {
     #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]
     password: Option<String>,
     /// A name of one's own to sign in with: letters a-z, digits, dots, underscores, hyphens.
+    /// Not where addresses have to be verified: there it is chosen afterwards.
     #[schema(min_length = 3, max_length = 30)]
     username: Option<String>,
     /// What to call the user.
@@ -94,8 +95,9 @@ pub(in crate::http) async fn register(
     let done = async {
         let key = idempotency_key(&headers)?;
         let Json(body) = body?;
-        let sign_up = body.check(key).map_err(Problem::invalid)?;
-        if app.mailing.is_verification_required {
+        let is_verification_required = app.mailing.is_verification_required;
+        let sign_up = body.check(key, is_verification_required).map_err(Problem::invalid)?;
+        if is_verification_required {
             let SignUp { profile, password, key } = sign_up;
             let answer = (trace.traceparent(), ACCEPTED);
             quiet::sign_up(&app, client, (profile, password, key), answer).await?;
@@ -114,9 +116,18 @@ pub(in crate::http) async fn register(
 }
 
 impl Body {
-    fn check(self, key: Option<IdempotencyKey>) -> Result<SignUp, Vec<FieldError>> {
+    fn check(
+        self,
+        key: Option<IdempotencyKey>,
+        is_verification_required: bool,
+    ) -> Result<SignUp, Vec<FieldError>> {
         let mut errors = Vec::new();
         let email = required(&mut errors, "/email", self.email, |text| EmailAddress::parse(&text));
+        // It would be taken from then on only if the address had been free.
+        if is_verification_required && self.username.is_some() {
+            let detail = "Choose a username with PATCH /v1/users/me once the address is verified.";
+            errors.push(FieldError::new("/username", "invalid_value", detail));
+        }
         let username = optional(&mut errors, "/username", self.username, |text| Username::parse(&text));
         let password = required(&mut errors, "/password", self.password, |text| {
             Password::choose(text, email.as_ref(), username.as_ref())
