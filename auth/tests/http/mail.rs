@@ -82,6 +82,21 @@ async fn an_address_is_verified_once_by_the_newest_mail() {
     assert_eq!(server.mail_to(ADA, 3).await.header("Subject"), "Choose a new password");
 }
 
+/// The server of these tests does not take addresses that are not ASCII.
+#[tokio::test]
+async fn whoever_cannot_get_mail_holds_up_no_other() {
+    let server = MailServer::start();
+    let auth = Auth::with(sending_to(server.url())).await;
+    let addresses = ["j\u{fc}rgen@example.com", ADA, "ida@example.com", "eda@example.com"];
+    for email in addresses {
+        let answer = auth.register(&json!({"email": email, "password": "correct horse battery"})).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    for email in &addresses[1..] {
+        assert_eq!(server.mail_to(email, 1).await.header("Subject"), "Show that this address is yours");
+    }
+}
+
 #[tokio::test]
 async fn of_twenty_uses_of_a_token_one_counts() {
     let server = MailServer::start();

@@ -1,5 +1,6 @@
-//! A mail server for tests: it keeps what it gets, and can be away or refuse.
+//! A mail server for tests: it keeps what it gets, and can be away, refuse or misbehave.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +18,28 @@ pub(crate) struct MailServer {
 struct State {
     mails: Mutex<Vec<Mail>>,
     refuses: AtomicBool,
+    /// Greets with 554.
+    is_closed: AtomicBool,
+    takes_utf8: AtomicBool,
+    faults: Mutex<HashMap<String, Fault>>,
     is_stopping: AtomicBool,
     /// Offers STARTTLS.
     tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// What the server does over a mail to a certain recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Hangs up when it hears of them.
+    HangsUp,
+    /// Says 421 instead, and then does.
+    GivesNoService,
+    /// Does not answer any more.
+    Hangs,
+    /// Hangs up when it has the mail, before it says so.
+    HangsUpAfterData,
+    /// Hangs up when it has said so, without a goodbye.
+    HangsUpAfterAnswer,
 }
 
 /// A mail as it came.
@@ -109,6 +129,29 @@ impl MailServer {
     pub(crate) fn refuse(&self, refuses: bool) {
         self.state.refuses.store(refuses, Ordering::SeqCst);
     }
+
+    pub(crate) fn close(&self, is_closed: bool) {
+        self.state.is_closed.store(is_closed, Ordering::SeqCst);
+    }
+
+    /// Offers `SMTPUTF8` from now on.
+    pub(crate) fn take_utf8(&self) {
+        self.state.takes_utf8.store(true, Ordering::SeqCst);
+    }
+
+    /// Misbehaves over mail to `to`, until it is mended.
+    pub(crate) fn misbehave(&self, to: &str, fault: Fault) {
+        self.state.faults.lock().expect("no test panicked").insert(to.to_owned(), fault);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.state.faults.lock().expect("no test panicked").clear();
+    }
+
+    /// How many mails to `to` are here.
+    pub(crate) fn count_to(&self, to: &str) -> usize {
+        self.mails().iter().filter(|mail| mail.to == to).count()
+    }
 }
 
 pub(crate) fn url(address: SocketAddr) -> String {
@@ -134,12 +177,18 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
     let bare = stream.try_clone()?;
     let mut wire: BufReader<Box<dyn Duplex>> = BufReader::new(Box::new(stream));
-    let (mut to, mut is_encrypted) = (String::new(), false);
+    let (mut to, mut is_encrypted, mut fault) = (String::new(), false, None);
+    if state.is_closed.load(Ordering::SeqCst) {
+        return say(&mut wire, "554 no service here");
+    }
     say(&mut wire, "220 test ESMTP")?;
     while let Some(line) = hear(&mut wire)? {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         match (verb.as_str(), &state.tls) {
             ("EHLO", Some(_)) if !is_encrypted => say(&mut wire, "250-test\r\n250-STARTTLS\r\n250 8BITMIME")?,
+            ("EHLO", _) if state.takes_utf8.load(Ordering::SeqCst) => {
+                say(&mut wire, "250-test\r\n250-SMTPUTF8\r\n250 8BITMIME")?;
+            }
             ("EHLO", _) => say(&mut wire, "250-test\r\n250 8BITMIME")?,
             ("STARTTLS", Some(tls)) => {
                 say(&mut wire, "220 go on")?;
@@ -152,7 +201,13 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
             }
             ("RCPT", _) => {
                 line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
-                say(&mut wire, "250 ok")?;
+                fault = state.faults.lock().expect("no test panicked").get(&to).copied();
+                match fault {
+                    Some(Fault::HangsUp) => return Ok(()),
+                    Some(Fault::GivesNoService) => return say(&mut wire, "421 closing"),
+                    Some(Fault::Hangs) => return std::io::copy(&mut wire, &mut std::io::sink()).map(drop),
+                    _ => say(&mut wire, "250 ok")?,
+                }
             }
             ("DATA", _) => {
                 say(&mut wire, "354 go on")?;
@@ -163,7 +218,13 @@ fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
                 }
                 let mail = Mail { to: to.clone(), message, is_encrypted };
                 state.mails.lock().expect("no test panicked").push(mail);
+                if fault == Some(Fault::HangsUpAfterData) {
+                    return Ok(());
+                }
                 say(&mut wire, "250 taken")?;
+                if fault == Some(Fault::HangsUpAfterAnswer) {
+                    return Ok(());
+                }
             }
             ("QUIT", _) => return say(&mut wire, "221 bye"),
             _ => say(&mut wire, "250 ok")?,
