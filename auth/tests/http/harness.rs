@@ -9,7 +9,7 @@ use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::{self, AuthStore};
 use accrue_auth::tokens::{KeyRing, TokenIssuer};
 use accrue_auth::{AuthConfig, Parts, Service, assemble};
-use accrue_chassis::clock::{Clock as _, SystemClock};
+use accrue_chassis::clock::{Clock as _, SharedClock, SystemClock};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::telemetry;
 use accrue_chassis::tokens::Scopes;
@@ -54,19 +54,35 @@ impl Auth {
         Self::over(store, &config, files)
     }
 
+    /// One that takes the time from `clock`.
+    pub(crate) async fn at(clock: SharedClock) -> Self {
+        let files = accrue_testkit::data_dir();
+        let url = format!("sqlite:{}", files.path().join("auth.db").display());
+        let store = store::open(&url, Arc::clone(&clock), true).await.expect("a store");
+        Self::assembled((store, clock), &config(), files)
+    }
+
     pub(crate) fn over(store: Arc<dyn AuthStore>, config: &AuthConfig, files: tempfile::TempDir) -> Self {
+        Self::assembled((store, Arc::new(SystemClock)), config, files)
+    }
+
+    fn assembled(
+        (store, clock): (Arc<dyn AuthStore>, SharedClock),
+        config: &AuthConfig,
+        files: tempfile::TempDir,
+    ) -> Self {
         let (published, lifecycle) = (Published::default(), Lifecycle::new());
         let parts = Parts {
             store: Arc::clone(&store),
             publisher: Box::new(published.clone()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
             lifecycle: lifecycle.clone(),
             metrics: metrics(),
         };
         let keys = config.tokens.key_encryption_keys.clone().expect("keys");
-        let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::new(SystemClock));
+        let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::clone(&clock));
         let name = format!("http://{}", config.listen);
-        let issuer = TokenIssuer::new(ring, name, &config.tokens, Arc::new(SystemClock));
+        let issuer = TokenIssuer::new(ring, name, &config.tokens, clock);
         let Service { router, relay, keys, postman } = assemble(config, parts).expect("a service");
         lifecycle.spawn_worker(relay.run(lifecycle.worker_token()));
         lifecycle.spawn_worker(keys.run(lifecycle.worker_token()));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use accrue_auth::AuthConfig;
 use accrue_auth::limits::{Rate, Rates};
+use accrue_chassis::clock::{Clock as _, ManualClock, SystemClock};
 use accrue_chassis::http::SECURITY_LOG;
 use accrue_chassis::tokens::Scopes;
 use axum::body::Body;
@@ -153,7 +154,8 @@ async fn whoever_signs_in_or_tries_to_leaves_a_line() {
 async fn a_token_in_two_hands_leaves_a_line() {
     let lines = Lines::default();
     let _capturing = tracing::subscriber::set_default(lines.clone());
-    let auth = Auth::start().await;
+    let clock = ManualClock::new(SystemClock.now());
+    let auth = Auth::at(clock.clone()).await;
     let signed_in = ada(&auth).await;
     let user_id = text(&signed_in, "user_id");
     let mut tokens = vec![text(&signed_in, "refresh_token")];
@@ -170,6 +172,9 @@ async fn a_token_in_two_hands_leaves_a_line() {
     }
     let secrets: Vec<&str> = tokens.iter().map(String::as_str).chain(SECRETS).collect();
     assert_eq!(lines.take(&secrets), [line("signed_in", None, Some(&user_id))]);
+    assert_eq!(exchange(&tokens[0]).await.status, 400);
+    assert_eq!(lines.take(&secrets), [], "of two at the same time one is refused, and no more");
+    clock.advance(time::Duration::seconds(11));
     assert_eq!(exchange(&tokens[0]).await.status, 400);
     assert_eq!(lines.take(&secrets), [line("refresh_token_reused", None, Some(&user_id))]);
 }
