@@ -6,16 +6,15 @@ use anyhow::Context as _;
 use time::format_description::well_known::Rfc3339;
 
 use super::RotateKeys;
-use super::opened::StoreArgs;
+use super::opened::{SealedStoreArgs, Sealing};
 
 pub(super) async fn rotate(args: RotateKeys) -> anyhow::Result<()> {
-    let opened = args.store.open().await?;
-    let (sealing, now) = (opened.sealing()?, opened.clock.now());
-    let (store, algorithm) = (&*opened.store, opened.config.tokens.algorithm);
+    let (opened, Sealing { algorithm, keys }) = args.store.open().await?;
+    let (store, now) = (&*opened.store, opened.clock.now());
     let rotated = if args.old_keys_are_lost {
-        tokens::rotate_after_loss(store, algorithm, &sealing, now).await?
+        tokens::rotate_after_loss(store, algorithm, &keys, now).await?
     } else {
-        tokens::rotate(store, algorithm, &sealing, now).await.map_err(|error| match error {
+        tokens::rotate(store, algorithm, &keys, now).await.map_err(|error| match error {
             KeyRingError::Foreign => anyhow::Error::new(error).context(
                 "nothing was done: take the keys that auth runs with, or, if those are lost and auth runs with \
                  these now, add --old-keys-are-lost",
@@ -33,9 +32,9 @@ pub(super) async fn rotate(args: RotateKeys) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) async fn rewrap(args: StoreArgs) -> anyhow::Result<()> {
-    let opened = args.open().await?;
-    let done = tokens::rewrap(&*opened.store, &opened.sealing()?).await.context("nothing was done")?;
+pub(super) async fn rewrap(args: SealedStoreArgs) -> anyhow::Result<()> {
+    let (opened, sealing) = args.open().await?;
+    let done = tokens::rewrap(&*opened.store, &sealing.keys).await.context("nothing was done")?;
     let (signing_keys, mails) = (done.signing_keys, done.mails);
     tracing::info!(
         target: SECURITY_LOG,

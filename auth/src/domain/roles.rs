@@ -36,7 +36,9 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }
 
-    fn scopes(self) -> &'static [&'static str] {
+    /// What it adds to what tokens allow.
+    #[must_use]
+    pub fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Admin => &["users:admin", "events:admin", "accounts:read", "credits:write", "usage:write"],
             Self::Supervisor => &["accounts:read", "credits:write"],

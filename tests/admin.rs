@@ -1,4 +1,4 @@
-//! `accrue admin` and the keys: it makes none of its own, and locks nobody out.
+//! `accrue admin`: it makes no keys of its own, locks nobody out, and asks for what it uses.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -57,4 +57,33 @@ fn keys_that_open_nothing_seal_nothing_unless_told_of_the_loss() {
     let both = format!("{RIGHT},{WRONG}");
     let rewrapped = told(&admin(&both, &["rewrap-keys"]), true);
     assert!(rewrapped.contains("1 signing key(s) and 0 mail(s)"), "{rewrapped}");
+}
+
+#[test]
+fn help_lists_what_a_command_uses_and_what_it_takes() {
+    let dir = accrue_testkit::data_dir();
+    let help = |command| told(&accrue(dir.path(), None, &["admin", command, "--help"]), true);
+    for command in [
+        "create-user",
+        "create-client",
+        "rotate-client-secret",
+        "delete-client",
+        "list-clients",
+        "rotate-keys",
+    ] {
+        let help = help(command);
+        assert!(help.contains("AUTH_DATABASE_URL") && help.contains("--data-dir"), "{help}");
+        for unused in ["AUTH_LISTEN", "AUTH_SMTP_URL", "AUTH_LIMIT", "AUTH_REFRESH_TOKEN_DAYS", "AUTH_ISSUER"]
+        {
+            assert!(!help.contains(unused), "{unused} in\n{help}");
+        }
+        let is_about_keys = command == "rotate-keys";
+        assert_eq!(help.contains("AUTH_KEY_ENCRYPTION_KEYS"), is_about_keys, "{help}");
+    }
+    assert!(help("create-user").contains("[possible values: admin, supervisor]"));
+    let scopes = help("create-client");
+    assert!(scopes.contains("accounts:read") && scopes.contains("users:admin"), "{scopes}");
+    let unknown =
+        accrue(dir.path(), None, &["admin", "create-client", "--name=x", "--scope=credits:write all"]);
+    assert!(told(&unknown, false).contains("'all'"));
 }
