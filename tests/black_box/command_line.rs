@@ -156,6 +156,7 @@ async fn the_first_administrator_is_shown_once_and_can_sign_in() {
     })
     .await;
     let body = serde_json::json!({"username": "admin", "password": password});
+    drop(rustls::crypto::ring::default_provider().install_default());
     let request = reqwest::Client::new().post(auth.join("/v1/login").expect("a path")).json(&body);
     let reply = crate::system::send(request).await.expect("an answer");
     assert_eq!(reply.status, 200, "{}", reply.body);
