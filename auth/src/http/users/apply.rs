@@ -93,7 +93,7 @@ pub(in crate::http) async fn write(app: &App, change: UserChange) -> Result<Chan
 }
 
 /// Whoever has somebody's token must not be able to guess the password at leisure.
-async fn require_password(app: &App, login: &Login, password: &Password) -> Result<(), ApiError> {
+pub(super) async fn require_password(app: &App, login: &Login, password: &Password) -> Result<(), ApiError> {
     let subject = by_user(&login.user.user_id);
     let slot = app.limits.admit(Limit::LoginByAccount, &subject).await?.or_problem()?;
     let is_right = match &login.password_hash {
