@@ -29,7 +29,7 @@ const LEASE: Duration = Duration::from_mins(2);
 /// How often it looks without being woken: after a crash, or for what was put off.
 const POLL: Duration = Duration::from_secs(5);
 /// Over how many mails in a row it breaks off before it is left alone for a while.
-const BROKEN_OFF_IN_A_ROW: usize = 3;
+const BROKEN_OFF_IN_A_ROW: usize = 5;
 
 /// How mail leaves.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub(super) const PAUSE_WHEN_AWAY: Duration = Duration::from_mins(1);
 /// The longest wait for one that broke off over several mails. Shorter: these may be all
 /// that is wrong, and others wait behind them.
-const PAUSE_WHEN_BROKEN_OFF: Duration = Duration::from_secs(10);
+const PAUSE_WHEN_BROKEN_OFF: Duration = Duration::from_secs(5);
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -27,7 +27,8 @@ struct Office {
     store: Arc<dyn AuthStore>,
     clock: Arc<ManualClock>,
     keys: KeyEncryptionKeys,
-    _files: tempfile::TempDir,
+    /// Of a store in a file.
+    _files: Option<tempfile::TempDir>,
 }
 
 impl Office {
@@ -37,14 +38,19 @@ impl Office {
 
     async fn with(addresses: &[&str]) -> Self {
         let files = accrue_testkit::data_dir();
-        let clock = ManualClock::new(datetime!(2026-01-02 03:04:05 UTC));
         let url = format!("sqlite:{}", files.path().join("auth.db").display());
-        let store = store::open(&url, Arc::<ManualClock>::clone(&clock), true).await.expect("a store");
-        let office = Self { store, clock, keys: new_keys(), _files: files };
+        let office = Self { _files: Some(files), ..Self::at(&url).await };
         for address in addresses {
             office.register(address).await;
         }
         office
+    }
+
+    /// Without users, in the store at `url`.
+    async fn at(url: &str) -> Self {
+        let clock = ManualClock::new(datetime!(2026-01-02 03:04:05 UTC));
+        let store = store::open(url, Arc::<ManualClock>::clone(&clock), true).await.expect("a store");
+        Self { store, clock, keys: new_keys(), _files: None }
     }
 
     /// Somebody signs up, a second after whoever did before.
