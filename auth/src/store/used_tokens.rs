@@ -10,9 +10,9 @@ use crate::domain::{Digest, UsedToken};
 /// The tokens of these digests. There are fewer times where some tokens were used
 /// before times were written: the last times belong to the last tokens.
 pub(super) fn pair(digests: Vec<Digest>, times: Vec<OffsetDateTime>) -> Vec<UsedToken> {
-    let untimed = digests.len().saturating_sub(times.len());
+    let without = digests.len().saturating_sub(times.len());
     let extra = times.len().saturating_sub(digests.len());
-    let times = std::iter::repeat_n(None, untimed).chain(times.into_iter().skip(extra).map(Some));
+    let times = std::iter::repeat_n(None, without).chain(times.into_iter().skip(extra).map(Some));
     digests.into_iter().zip(times).map(|(digest, at)| UsedToken { digest, at }).collect()
 }
 
@@ -42,13 +42,13 @@ mod tests {
     #[test]
     fn the_last_times_are_those_of_the_last_tokens() {
         let at = datetime!(2026-01-02 03:04:05 UTC);
-        let timed = |digest, at| UsedToken { digest: [digest; 32], at };
-        let used = [timed(1, None), timed(2, None), timed(3, Some(at))];
+        let token = |digest, at| UsedToken { digest: [digest; 32], at };
+        let used = [token(1, None), token(2, None), token(3, Some(at))];
         let (digests, times) = part(&used);
         assert_eq!((digests.len(), times.as_slice()), (3, &[at][..]));
         assert_eq!(split_times(&join_times(&times)).expect("times"), times);
         assert_eq!(pair(digests.clone(), times), used);
-        assert_eq!(pair(digests, vec![at; 4]), [1, 2, 3].map(|digest| timed(digest, Some(at))));
+        assert_eq!(pair(digests, vec![at; 4]), [1, 2, 3].map(|digest| token(digest, Some(at))));
         assert!(split_times(&[0; 7]).is_err());
     }
 }

@@ -58,12 +58,12 @@ mod tests {
     use crate::domain::{EmailAddress, NewUser, Profile};
     use crate::passwords::HashCost;
 
-    fn password(text: &str) -> Option<Password> {
-        Some(Password::parse(text.to_owned()).expect("long enough"))
+    fn password(text: &str) -> Password {
+        Password::parse(text.to_owned()).expect("long enough")
     }
 
     async fn login(passwords: &PasswordHashing) -> Login {
-        let hash = passwords.hash(password("correct horse").expect("one")).await.expect("a hash");
+        let hash = passwords.hash(password("correct horse")).await.expect("a hash");
         let profile = Profile::of(EmailAddress::parse("ada@example.com").expect("an address"));
         let new = NewUser::new("u1".to_owned(), profile, None, datetime!(2026-01-02 03:04 UTC), None);
         Login { user: new.user().clone(), password_hash: Some(hash) }
@@ -82,14 +82,14 @@ mod tests {
                 let found = dummy.compare(&now, password, login).await.expect("compared");
                 (now.work_kib() - start_kib, found.is_some())
             };
-            let (for_nobody, _) = worked(None, password("wrong horse")).await;
+            let (for_nobody, _) = worked(None, Some(password("wrong horse"))).await;
             assert_eq!(for_nobody, dummy_cost_kib);
-            assert_eq!(worked(Some(new.clone()), password("wrong horse")).await, (for_nobody, false));
-            assert_eq!(worked(Some(old.clone()), password("wrong horse")).await, (for_nobody, false));
+            assert_eq!(worked(Some(new.clone()), Some(password("wrong horse"))).await, (for_nobody, false));
+            assert_eq!(worked(Some(old.clone()), Some(password("wrong horse"))).await, (for_nobody, false));
             assert_eq!(worked(Some(old.clone()), None).await, (for_nobody, false));
-            assert_eq!(worked(Some(old), password("correct horse")).await, (for_nobody, true));
+            assert_eq!(worked(Some(old), Some(password("correct horse"))).await, (for_nobody, true));
             let without = Login { password_hash: None, ..new };
-            assert_eq!(worked(Some(without), password("wrong horse")).await, (for_nobody, false));
+            assert_eq!(worked(Some(without), Some(password("wrong horse"))).await, (for_nobody, false));
         }
     }
 }

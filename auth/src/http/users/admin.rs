@@ -15,14 +15,12 @@ pub(super) const USERS_ADMIN: &str = "users:admin";
 /// made for by up to 15 minutes; an admin who has lost the role or was shut out, and a
 /// service whose client was deleted or has lost the scope, do nothing more here.
 pub(super) async fn acting(app: &App, caller: &Caller) -> Result<String, ApiError> {
-    let may_act = match caller.user_id() {
-        Some(user_id) => app.store.user(user_id).await?.is_some_and(|user| {
-            user.status == UserStatus::Active && user.roles.scopes().contains(USERS_ADMIN)
-        }),
-        None => {
-            let client = app.store.client(&caller.subject).await?;
-            client.is_some_and(|client| client.scopes.contains(USERS_ADMIN))
-        }
+    let may_act = if let Some(user_id) = caller.user_id() {
+        let user = app.store.user(user_id).await?.filter(|user| user.status == UserStatus::Active);
+        user.is_some_and(|user| user.roles.scopes().contains(USERS_ADMIN))
+    } else {
+        let client = app.store.client(&caller.subject).await?;
+        client.is_some_and(|client| client.scopes.contains(USERS_ADMIN))
     };
     if !may_act {
         tracing::info!(target: SECURITY_LOG, event = "refused", reason = "no_longer_admin", actor = caller.actor());
