@@ -21,4 +21,5 @@ mod session_ends;
 mod signing_in;
 mod smtp;
 mod starttls;
+mod timing;
 mod upgrading;
