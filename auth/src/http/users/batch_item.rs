@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fields::{optional, required};
-use super::{admin, problems, register, roles::parse_roles};
+use super::{admin, problems, roles::parse_roles, sign_up};
 use crate::domain::{
     DisplayName, EmailAddress, IdempotencyKey, KeptReply, NewUser, Password, Profile, Username,
 };
@@ -86,7 +86,7 @@ impl BatchItem {
         };
         let (user_id, now) = (app.store.new_user_id(), app.clock.now());
         let new = NewUser::new(user_id, profile.clone(), hash, now, Some(traceparent));
-        Ok(match register::write(app, new.keep_reply(key, Vec::new())).await? {
+        Ok(match sign_up::write(app, new.keep_reply(key, Vec::new())).await? {
             Registration::Registered(user) => {
                 admin::log("user_created", actor, &user.user_id);
                 BatchResult::made("created", user.user_id)

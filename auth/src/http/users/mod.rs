@@ -16,6 +16,7 @@ mod quiet;
 mod reactivate;
 mod register;
 mod roles;
+mod sign_up;
 
 use accrue_events::user::UserStatus;
 use serde::Serialize;

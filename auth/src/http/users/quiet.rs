@@ -2,7 +2,7 @@
 
 use accrue_chassis::http::ClientAddress;
 
-use super::register::write;
+use super::sign_up::write;
 use crate::domain::{EmailAddress, IdempotencyKey, NewUser, Password, Profile, User};
 use crate::http::App;
 use crate::http::error::ApiError;
