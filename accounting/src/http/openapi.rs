@@ -8,7 +8,9 @@ use utoipa::openapi::security::{
 };
 use utoipa::{Modify, OpenApi as _};
 
-/// Allocate credits.
+/// Spend, hold and refund credits.
+pub(super) const USAGE_WRITE: &str = "usage:write";
+/// Allocate, void and adjust credits.
 pub(super) const CREDITS_WRITE: &str = "credits:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
@@ -34,7 +36,8 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         let scopes = Scopes::from_iter([
-            (CREDITS_WRITE, "Allocate credits to any account."),
+            (CREDITS_WRITE, "Allocate, void and adjust credits of any account."),
+            (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (ACCOUNTS_READ, "Read every account."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));

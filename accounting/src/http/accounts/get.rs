@@ -6,9 +6,9 @@ use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
-use super::{AccountBody, refuse_shut_out, unknown_account};
+use super::{AccountBody, readable};
+use crate::http::Accounting;
 use crate::http::error::ApiError;
-use crate::http::{Accounting, user_id};
 
 /// One account
 ///
@@ -29,8 +29,5 @@ pub(in crate::http) async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<AccountBody>, ApiError> {
-    user_id::check(&id)?;
-    let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
-    refuse_shut_out(&caller, &account.account)?;
-    Ok(Json(account.into()))
+    Ok(Json(readable(&accounting, &caller, &id).await?.into()))
 }
