@@ -143,7 +143,9 @@ impl Model {
             Action::Refund { usage_id, credits, .. } => self.refund(*usage_id, *credits),
             Action::Reserve(order) => {
                 let credits = self.take(order.credits)?;
-                credits.iter().for_each(|lot| self.lot(*lot).held += 1);
+                for lot in &credits {
+                    self.lot(*lot).held += 1;
+                }
                 let end = now + order.expires_in_s;
                 self.holds
                     .insert(order.reservation_id, Hold { credits, end, status: ReservationStatus::Held });
@@ -192,7 +194,9 @@ impl Model {
             return Err(Rejection::RefundTooLarge { refundable });
         }
         let back: Vec<Uuid> = (0..credits).filter_map(|_| drawn.pop()).collect();
-        back.into_iter().for_each(|lot| self.put_back(lot));
+        for lot in back {
+            self.put_back(lot);
+        }
         Ok(())
     }
 
@@ -207,7 +211,9 @@ impl Model {
         let extra = self.take(lacking)?;
         let mut drawn = self.end_hold(order.reservation_id, ReservationStatus::Captured);
         let rest = drawn.split_off(usize::try_from(wanted.min(held)).unwrap());
-        rest.into_iter().for_each(|lot| self.put_back(lot));
+        for lot in rest {
+            self.put_back(lot);
+        }
         drawn.extend(extra);
         self.uses.insert(order.usage_id, drawn);
         Ok(())

@@ -28,12 +28,11 @@ pub(super) async fn load(
     let mut missing = BTreeSet::new();
     for user_id in named::user_ids(commands) {
         let query = sqlx::query("SELECT * FROM accounts WHERE user_id = ?").bind(user_id);
-        let account = match query.fetch_optional(&mut *connection).await? {
-            Some(row) => rows::account(&row)?,
-            None => {
-                missing.insert(user_id.to_owned());
-                Account::placeholder(user_id)
-            }
+        let account = if let Some(row) = query.fetch_optional(&mut *connection).await? {
+            rows::account(&row)?
+        } else {
+            missing.insert(user_id.to_owned());
+            Account::placeholder(user_id)
         };
         accounts.insert(user_id.to_owned(), AccountState::new(account));
     }
