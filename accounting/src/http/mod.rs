@@ -11,6 +11,8 @@ mod fields;
 mod idempotency;
 mod openapi;
 mod reservations;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod user_id;
 
