@@ -153,8 +153,8 @@ async fn credits_are_spent_and_refunded() {
 async fn credits_are_held_captured_and_given_back() {
     let api = Api::start().await;
     api.post("/allocations", "a", json!({"credits": 100})).await;
-    let hold = json!({"credits": 40, "expires_in": 600, "resource": "stream"});
-    let held = api.post("/reservations", "h1", hold).await;
+    let order = json!({"credits": 40, "expires_in": 600, "resource": "stream"});
+    let held = api.post("/reservations", "h1", order).await;
     assert_eq!((held.status, &held.body["reservation"]["status"]), (StatusCode::CREATED, &json!("held")));
     assert_eq!(held.body["balance"], json!({"available": 60, "reserved": 40, "pending": 0}));
     let of = |held: &Answer, verb: &str| format!("/reservations/{}/{verb}", held.id("reservation"));

@@ -372,6 +372,10 @@ fn adjust(adjustment_id: Uuid, change: Correction) -> Action {
     Action::Adjust(Adjust { adjustment_id, change, reason: "counted again".to_owned() })
 }
 
+fn command(action: Action) -> Command {
+    Command { user_id: "u".to_owned(), actor: "test".to_owned(), idempotency: None, action }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -383,15 +387,8 @@ proptest! {
         for (batch, step) in batches {
             model.pass_time(model.second + step);
             let second = model.second;
-            let commands: Vec<Command> = batch
-                .iter()
-                .map(|intent| Command {
-                    user_id: "u".to_owned(),
-                    actor: "test".to_owned(),
-                    idempotency: None,
-                    action: made.action(intent, second),
-                })
-                .collect();
+            let commands: Vec<Command> =
+                batch.iter().map(|intent| command(made.action(intent, second))).collect();
             let posted = whole.post(&commands, Policies::DEFAULT, at(second));
             for (command, posted) in commands.iter().zip(posted) {
                 prop_assert_eq!(posted.map(drop), model.decide(&command.action), "{:?}", command.action);
@@ -399,5 +396,27 @@ proptest! {
             whole.check();
             model.compare(&whole);
         }
+    }
+
+    #[test]
+    fn it_does_not_matter_when_somebody_looks(
+        history in prop::collection::vec((any_intent(), 0..9_i64), 1..60)
+    ) {
+        let (mut late, mut swept, mut made) = (Whole::new(), Whole::new(), Made::default());
+        let mut second = 0;
+        for (intent, step) in history {
+            for _ in 0..step {
+                second += 1;
+                swept.post(&[Command::settle("u".to_owned())], Policies::DEFAULT, at(second));
+            }
+            let commands = [command(made.action(&intent, second))];
+            let posted = late.post(&commands, Policies::DEFAULT, at(second));
+            prop_assert_eq!(posted, swept.post(&commands, Policies::DEFAULT, at(second)));
+        }
+        // Reading settles too: the last look is as good as a sweep.
+        late.post(&[Command::settle("u".to_owned())], Policies::DEFAULT, at(second));
+        prop_assert_eq!(&late.entries, &swept.entries);
+        prop_assert_eq!(&late.allocations, &swept.allocations);
+        prop_assert_eq!(&late.reservations, &swept.reservations);
     }
 }

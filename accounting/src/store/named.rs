@@ -1,6 +1,6 @@
 //! What the commands of a batch name, put together for one statement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -24,15 +24,21 @@ pub(super) fn needed(commands: &[Command], part: fn(&Needs) -> Option<Uuid>) -> 
     commands.iter().filter_map(|command| Some((command.user_id.as_str(), part(&command.needs())?))).collect()
 }
 
-/// The commands of one user.
-pub(super) fn of<'a>(commands: &'a [Command], user_id: &'a str) -> impl Iterator<Item = &'a Command> {
-    commands.iter().filter(move |command| command.user_id == user_id)
+/// The commands of each user, in order.
+pub(super) fn by_user(commands: &[Command]) -> BTreeMap<&str, Vec<&Command>> {
+    let mut of_users: BTreeMap<&str, Vec<&Command>> = BTreeMap::new();
+    for command in commands {
+        of_users.entry(&command.user_id).or_default().push(command);
+    }
+    of_users
 }
 
 /// The allocations that what is loaded by now points to.
 pub(super) fn allocations(accounts: &Accounts, commands: &[Command]) -> Vec<(String, Uuid)> {
+    let of_users = by_user(commands);
     let named = |(user_id, state): (&String, &AccountState)| {
-        let ids = state.allocations_named(of(commands, user_id));
+        let commands = of_users.get(user_id.as_str()).into_iter().flatten().copied();
+        let ids = state.allocations_named(commands);
         ids.into_iter().map(|id| (user_id.clone(), id)).collect::<Vec<_>>()
     };
     accounts.iter().flat_map(named).collect()

@@ -29,11 +29,12 @@ pub(super) async fn spendable(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
-    for (user_id, state) in accounts.iter() {
-        let credits = state.spendable_needed(named::of(commands, user_id));
+    for (user_id, commands) in named::by_user(commands) {
+        let Some(state) = accounts.get(user_id) else { continue };
+        let credits = state.spendable_needed(commands.into_iter());
         if credits > 0 && state.account.available > 0 {
             let at = clock::whole_microseconds(state.account.decision_time(now));
-            wanted.insert(user_id.clone(), Wanted { credits, at });
+            wanted.insert(user_id.to_owned(), Wanted { credits, at });
         }
     }
     let mut limit = FIRST_LIMIT;

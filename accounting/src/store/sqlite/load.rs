@@ -41,8 +41,9 @@ pub(super) async fn load(
     named(connection, &mut accounts, commands).await?;
     let wanted = named::allocations(&accounts, commands);
     allocations(connection, &mut accounts, &wanted).await?;
-    for (user_id, state) in &mut accounts {
-        let needed = state.spendable_needed(named::of(commands, user_id));
+    for (user_id, commands) in named::by_user(commands) {
+        let Some(state) = accounts.get_mut(user_id) else { continue };
+        let needed = state.spendable_needed(commands.into_iter());
         spendable(connection, state, needed, now).await?;
     }
     Ok((accounts, missing))
