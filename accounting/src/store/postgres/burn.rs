@@ -57,12 +57,14 @@ async fn read(
     wanted: &BTreeMap<String, Wanted>,
     limit: i64,
 ) -> Result<BTreeMap<String, (i64, i64)>, StoreError> {
+    // COALESCE keeps the planner from picking rows by their end and sorting them all, as
+    // it does while it has no statistics: an account may have very many.
     let rows = sqlx::query(
         "SELECT allocation.* FROM UNNEST($1::text[], $2::timestamptz[]) AS wanted (user_id, at)
          CROSS JOIN LATERAL (
              SELECT * FROM credit_allocations
              WHERE user_id = wanted.user_id AND remaining > 0
-                 AND (expires_at IS NULL OR expires_at > wanted.at)
+                 AND COALESCE(expires_at, 'infinity') > wanted.at
              ORDER BY priority, expires_at, recorded_at, id LIMIT $3
          ) AS allocation",
     )

@@ -89,7 +89,9 @@ impl PostgresLedger {
             .clone()
             .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX))
             .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
+            // Plans are kept, also those made while a table was still empty: they must walk
+            // an index in its order rather than sort all of a busy account's allocations.
+            .connect_lazy_with(options.clone().options([("enable_bitmapscan", "off")]));
         // A filter that is not given must not keep the plan from the index of another.
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);

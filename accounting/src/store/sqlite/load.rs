@@ -126,7 +126,7 @@ async fn spendable(
     loop {
         let rows = sqlx::query(
             "SELECT * FROM credit_allocations
-             WHERE user_id = ?1 AND remaining > 0 AND (expires_at IS NULL OR expires_at > ?2)
+             WHERE user_id = ?1 AND remaining > 0 AND COALESCE(expires_at, 9223372036854775807) > ?2
              ORDER BY priority, expires_at IS NULL, expires_at, recorded_at, id LIMIT ?3",
         )
         .bind(&state.account.user_id)
