@@ -3,6 +3,8 @@
 //! Balances change in one place, `AccountState::book`, and only by the draws of the
 //! entry that it writes: what the entries say is what there is.
 
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -175,13 +177,14 @@ impl AccountState {
 /// One draw an allocation, in the order of their first, without those that cancel out.
 fn merged(draws: Vec<Draw>) -> Vec<Draw> {
     let mut merged: Vec<Draw> = Vec::with_capacity(draws.len());
+    let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     for draw in draws {
-        match merged.iter_mut().find(|known| known.allocation_id == draw.allocation_id) {
-            Some(known) => {
-                known.remaining += draw.remaining;
-                known.reserved += draw.reserved;
-            }
-            None => merged.push(draw),
+        let place = *places.entry(draw.allocation_id).or_insert(merged.len());
+        if let Some(known) = merged.get_mut(place) {
+            known.remaining += draw.remaining;
+            known.reserved += draw.reserved;
+        } else {
+            merged.push(draw);
         }
     }
     merged.retain(|draw| draw.remaining != 0 || draw.reserved != 0);

@@ -62,4 +62,6 @@ over_both_stores! {
     crate::racing_spends::one_spend_sent_fifty_times_applies_once as one_spend_sent_fifty_times_applies_once,
     crate::racing_spends::of_captures_at_once_one_wins as of_captures_at_once_one_wins,
     crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
+    crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
+        as refusals_on_new_accounts_disturb_no_first_allocation,
 }

@@ -77,3 +77,21 @@ pub(crate) async fn corrections_at_once_both_count(fixture: Fixture) {
     }
     check_books(&stores[1], "u1").await;
 }
+
+pub(crate) async fn refusals_on_new_accounts_disturb_no_first_allocation(fixture: Fixture) {
+    let stores = [fixture.store().await, fixture.store().await];
+    for round in 0..15 {
+        let user_id = format!("u{round}");
+        // What is refused makes the account and takes it back, in the middle of the others.
+        let commands = (0..12).map(|i| match i % 3 {
+            0 => allocate(&user_id, &format!("a{i}"), 10),
+            1 => allocate(&user_id, &format!("refused{i}"), 0),
+            _ => spend(&user_id, &format!("s{i}"), 1_000),
+        });
+        let posts = commands.enumerate().map(|(i, command)| post(&stores[i % 2], command));
+        let accepted = join_all(posts).await.into_iter().flatten().count();
+        assert_eq!(accepted, 4, "{user_id}");
+        assert_eq!(account(&stores[0], &user_id).await.account.available, 40, "{user_id}");
+        check_books(&stores[1], &user_id).await;
+    }
+}
