@@ -5,12 +5,16 @@ mod keys;
 mod opened;
 mod users;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use accrue_auth::config::HashArgs;
 use accrue_auth::domain::Role;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
-use self::opened::StoreArgs;
+use self::opened::{SealedStoreArgs, StoreArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
@@ -30,10 +34,10 @@ enum AdminCommand {
     DeleteClient(NamedClient),
     /// List the clients
     ListClients(StoreArgs),
-    /// Add a signing key, which takes over a few minutes later
-    RotateKeys(StoreArgs),
-    /// Encrypt the signing keys under the first of `AUTH_KEY_ENCRYPTION_KEYS`
-    RewrapKeys(StoreArgs),
+    /// Add a signing key, which takes over six minutes later
+    RotateKeys(RotateKeys),
+    /// Encrypt signing keys and mail that waits under the first of the key-encryption keys
+    RewrapKeys(SealedStoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -48,11 +52,13 @@ struct CreateUser {
     #[arg(long)]
     display_name: Option<String>,
     /// What they may do beyond what is their own
-    #[arg(long, value_parser = role)]
+    #[arg(long, value_parser = role())]
     role: Vec<Role>,
     /// A file that holds their password, `-` for standard input; without it one is made up and shown
     #[arg(long, value_name = "PATH")]
-    password_file: Option<std::path::PathBuf>,
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    hash: HashArgs,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -62,8 +68,8 @@ struct CreateClient {
     /// What to call it
     #[arg(long)]
     name: String,
-    /// What its tokens may allow
-    #[arg(long, required = true)]
+    /// What its tokens may allow; several in one word with blanks between, or the flag again
+    #[arg(long, required = true, value_delimiter = ' ', value_parser = scope())]
     scope: Vec<String>,
     #[command(flatten)]
     store: StoreArgs,
@@ -77,9 +83,25 @@ struct NamedClient {
     store: StoreArgs,
 }
 
-fn role(word: &str) -> Result<Role, String> {
-    let known = Role::ALL.map(Role::word).join(", ");
-    Role::from_word(word).ok_or_else(|| format!("there is no such role; there are {known}"))
+#[derive(Debug, Args)]
+struct RotateKeys {
+    /// The key-encryption keys of the signing keys that are there are lost, and auth runs with
+    /// these: add a signing key all the same. Nobody signs in before it takes over
+    #[arg(long)]
+    old_keys_are_lost: bool,
+    #[command(flatten)]
+    store: SealedStoreArgs,
+}
+
+/// The roles by their words, which help lists.
+fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::word))
+        .try_map(|word| Role::from_word(&word).ok_or("there is no such role"))
+}
+
+/// The scopes that a client can have, which help lists.
+fn scope() -> PossibleValuesParser {
+    PossibleValuesParser::new(Role::ALL.into_iter().flat_map(Role::scopes).collect::<BTreeSet<_>>())
 }
 
 pub(crate) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {

@@ -54,8 +54,12 @@ impl DataDir {
 
     /// The URL of a SQLite file in it.
     pub(crate) fn sqlite_url(&self, name: &str) -> String {
-        // In a URL, so that a `%` or a `?` in the path stays what it is.
-        let path = self.path.join(name);
-        format!("sqlite:{}", percent_encode(path.as_os_str().as_bytes(), PATH))
+        sqlite_url(&self.path, name)
     }
+}
+
+/// The URL of a SQLite file in `directory`. A `%` or a `?` in the path stays what it is.
+pub(crate) fn sqlite_url(directory: &Path, name: &str) -> String {
+    let path = directory.join(name);
+    format!("sqlite:{}", percent_encode(path.as_os_str().as_bytes(), PATH))
 }

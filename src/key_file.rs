@@ -18,18 +18,21 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(NAME)
 }
 
-/// The keys in `directory`, made where there are none.
+/// The keys in `directory`, made where there are none: for who runs auth there.
 pub(crate) fn read_or_create(directory: &Path) -> anyhow::Result<KeyEncryptionKeys> {
     let path = path_in(directory);
     fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-    let list = match fs::read_to_string(&path) {
-        Ok(list) => list,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            create(directory, &path).with_context(|| format!("{} cannot be made", path.display()))?;
-            fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?
-        }
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    };
+    if !path.try_exists().with_context(|| format!("{} cannot be read", path.display()))? {
+        create(directory, &path).with_context(|| format!("{} cannot be made", path.display()))?;
+    }
+    read(directory)
+}
+
+/// The keys in `directory`, which must be there: a key that is made for a command alone is
+/// known to no process of auth.
+pub(crate) fn read(directory: &Path) -> anyhow::Result<KeyEncryptionKeys> {
+    let path = path_in(directory);
+    let list = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     KeyEncryptionKeys::parse(list.trim_end()).with_context(|| path.display().to_string())
 }
 
@@ -54,6 +57,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn reading_makes_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let told = read(directory.path()).expect_err("no keys");
+        assert!(format!("{told:#}").contains("keys cannot be read"), "{told:#}");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+        assert!(read(&directory.path().join("nowhere")).is_err());
+    }
 
     #[test]
     fn a_key_is_made_once_and_for_its_owner_only() {

@@ -1,4 +1,4 @@
-//! docs/api.md says who may call what: its tables are what the code enforces.
+//! docs/api.md tells of every route, and its tables of who may call what are what the code enforces.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -30,6 +30,41 @@ fn table(document: &OpenApi) -> String {
         writeln!(text, "| `{method} {path}` | {who} |").expect("text takes text");
     }
     text
+}
+
+/// What docs/api.md says outside the tables at its end.
+fn prose() -> String {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).expect("docs/api.md");
+    // A call may be broken at the end of a line.
+    text.split("<!-- ")
+        .map(|part| if part.starts_with("who may call") { "" } else { part })
+        .collect::<String>()
+        .replace('\n', " ")
+}
+
+/// Whether `text` names `path`, or its last part after `…`, as whole words.
+fn names(text: &str, path: &str) -> bool {
+    let last =
+        path.rsplit_once("{user_id}").map(|(_, rest)| format!("...{rest}")).filter(|rest| rest.len() > 3);
+    [Some(path.to_owned()), last].into_iter().flatten().any(|path| {
+        text.match_indices(&path).any(|(index, _)| {
+            let next = text[index + path.len()..].chars().next();
+            next.is_none_or(|next| !(next.is_ascii_alphanumeric() || "/-_{".contains(next)))
+        })
+    })
+}
+
+#[test]
+fn every_route_is_told_of_outside_the_tables() {
+    let text = prose();
+    for document in [accrue_auth::openapi(), accrue_accounting::openapi()] {
+        assert!(document.paths.paths.len() > 3);
+        for path in document.paths.paths.keys() {
+            assert!(names(&text, path), "{path} is only in the table of docs/api.md");
+        }
+    }
+    assert!(!names("`POST /v1/users/me`", "/v1/users"));
 }
 
 #[test]

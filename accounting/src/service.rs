@@ -10,6 +10,7 @@ use accrue_chassis::tokens::{RemoteKeys, Verifier};
 use accrue_events::broker::Subscriber;
 use async_trait::async_trait;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::batcher::Batcher;
@@ -68,7 +69,8 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         tokens.audience.clone(),
         Arc::clone(&clock),
     );
-    let router = guard(router, &document, Arc::new(verifier))?;
+    let shut_out = from_fn_with_state(Arc::clone(&store), http::shut_out::refuse);
+    let router = guard(router.route_layer(shut_out), &document, Arc::new(verifier))?;
     let collectors = vec![count_placeholders(Arc::clone(&store))];
     let operations = Operations { readiness, metrics, collectors, lifecycle };
     let manners = Manners {

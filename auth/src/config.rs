@@ -1,19 +1,19 @@
 //! The settings of auth: flags with environment fallbacks, checked together.
 
+mod parts;
 mod tokens;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use accrue_chassis::settings::Problems;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::limits::{LimitArgs, Rates};
 use crate::mail::{MailArgs, MailConfig};
 use crate::passwords::HashCost;
-use crate::store;
 
+pub use parts::{DatabaseArgs, HashArgs, KeyArgs};
 pub use tokens::{TokenArgs, TokenConfig};
 
 const DEFAULT_HASH_QUEUE: usize = 64;
@@ -29,36 +29,26 @@ pub struct AuthArgs {
     #[arg(long, env = "AUTH_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8001")]
     auth_listen: String,
 
-    /// Where users are kept: `mongodb://…`, `mongodb+srv://…` or `sqlite:PATH`
-    #[arg(long, env = "AUTH_DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = secret)]
-    auth_database_url: Option<SecretString>,
+    #[command(flatten)]
+    auth_database: DatabaseArgs,
 
-    /// A file that holds that URL
-    #[arg(long, env = "AUTH_DATABASE_URL_FILE", value_name = "PATH")]
-    auth_database_url_file: Option<PathBuf>,
-
-    /// Passwords that may wait to be hashed; what comes on top is answered with 503
+    /// Passwords that may wait to be hashed (1 to 10000); what comes on top is answered with 503
     #[arg(long, env = "AUTH_HASH_QUEUE", value_name = "COUNT", default_value_t = DEFAULT_HASH_QUEUE)]
     auth_hash_queue: usize,
 
-    /// Memory that one password hash takes, in KiB
-    #[arg(long, env = "AUTH_HASH_MEMORY_KIB", value_name = "KIB",
-          default_value_t = HashCost::default().memory_kib)]
-    auth_hash_memory_kib: u32,
+    #[command(flatten)]
+    auth_hash: HashArgs,
 
-    /// Passes that one password hash makes over that memory
-    #[arg(long, env = "AUTH_HASH_PASSES", value_name = "COUNT", default_value_t = HashCost::default().passes)]
-    auth_hash_passes: u32,
-
-    /// Requests answered at once; what comes on top is answered with 503
+    /// Requests answered at once (1 to 100000); what comes on top is answered with 503
     #[arg(long, env = "AUTH_MAX_IN_FLIGHT", value_name = "COUNT", default_value_t = DEFAULT_MAX_IN_FLIGHT)]
     auth_max_in_flight: usize,
 
-    /// Every request is answered within this many milliseconds
+    /// Every request is answered within this many milliseconds (100 to 120000)
     #[arg(long, env = "AUTH_REQUEST_DEADLINE_MS", value_name = "MS", default_value_t = DEFAULT_DEADLINE_MS)]
     auth_request_deadline_ms: u64,
 
-    /// Proxies before auth, each of which adds to `X-Forwarded-For`; 0: the header counts for nothing
+    /// Proxies before auth (0 to 16), each of which adds to `X-Forwarded-For`; 0: the header counts
+    /// for nothing
     #[arg(long, env = "AUTH_TRUSTED_PROXIES", value_name = "COUNT", default_value_t = 0)]
     auth_trusted_proxies: u8,
 
@@ -121,18 +111,9 @@ impl AuthArgs {
     /// all of which `problems` then holds.
     pub fn check(self, problems: &mut Problems) -> Option<AuthConfig> {
         let listen = problems.listen_address("AUTH_LISTEN", &self.auth_listen);
-        let given = self.auth_database_url.is_some() || self.auth_database_url_file.is_some();
-        let url = self.auth_database_url.map(|url| url.expose_secret().to_owned());
-        let url = problems.secret("AUTH_DATABASE_URL", url, self.auth_database_url_file).and_then(|url| {
-            problems.take(store::check_url(&url).map_err(|error| format!("AUTH_DATABASE_URL: {error}")))?;
-            Some(SecretString::from(url))
-        });
-        let url_is_usable = url.is_some() == given;
+        let database_url = self.auth_database.check(problems);
         let hash_queue = problems.in_range("AUTH_HASH_QUEUE", self.auth_hash_queue, 1..=10_000);
-        // argon2 asks for 8 KiB a lane; what is far below OWASP's least is for tests.
-        let memory_kib =
-            problems.in_range("AUTH_HASH_MEMORY_KIB", self.auth_hash_memory_kib, 8..=4 * 1024 * 1024);
-        let passes = problems.in_range("AUTH_HASH_PASSES", self.auth_hash_passes, 1..=100);
+        let hash_cost = self.auth_hash.check(problems);
         let max_in_flight = problems.in_range("AUTH_MAX_IN_FLIGHT", self.auth_max_in_flight, 1..=100_000);
         let deadline_ms =
             problems.in_range("AUTH_REQUEST_DEADLINE_MS", self.auth_request_deadline_ms, 100..=120_000);
@@ -142,9 +123,9 @@ impl AuthArgs {
         let tokens = self.auth_tokens.check(problems);
         Some(AuthConfig {
             listen: listen?,
-            database_url: url_is_usable.then_some(url)?,
+            database_url: database_url?,
             hash_queue: hash_queue?,
-            hash_cost: HashCost { memory_kib: memory_kib?, passes: passes? },
+            hash_cost: hash_cost?,
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),
             trusted_proxies: trusted_proxies?,
@@ -166,6 +147,7 @@ mod tests {
     use std::io::Write as _;
 
     use clap::Parser;
+    use secrecy::ExposeSecret as _;
 
     use super::*;
 

@@ -22,8 +22,8 @@ pub use rates::{InvalidRate, LimitArgs, Rate, Rates};
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Tries to sign in as one user, wherever they come from. The subject is what
-    /// was typed, whether or not it is somebody's.
+    /// Tries of one user's password, wherever they come from and by whichever name.
+    /// Where a name is nobody's, the subject is the name as it was typed.
     LoginByAccount,
     /// Tries to sign in from one client address.
     LoginByPeer,
@@ -60,6 +60,15 @@ impl Limit {
             Self::TicketByPeer => "ticket_by_peer",
         }
     }
+}
+
+/// What subjects begin with that are users.
+const BY_USER: &str = "user ";
+
+/// The subject of what is counted by user. No address is one: it has no blank in it.
+#[must_use]
+pub fn by_user(user_id: &str) -> String {
+    format!("{BY_USER}{user_id}")
 }
 
 /// One try that was counted; whoever succeeds may give it back.
@@ -130,10 +139,23 @@ impl Limits {
         if self.store.count(&throttle).await? {
             return Ok(Admission::Admitted(Slot(throttle)));
         }
-        tracing::info!(target: SECURITY_LOG, event = "throttled", limit = limit.word());
+        // Any other subject is an address, or what somebody typed.
+        let user_id = subject.strip_prefix(BY_USER);
+        tracing::info!(target: SECURITY_LOG, event = "throttled", limit = limit.word(), user_id);
         metrics::counter!("throttled_total", "limit" => limit.word()).increment(1);
         let wait_s = (throttle.expires_at - now).whole_seconds() + 1;
         Ok(Admission::Refused { retry_after_s: u32::try_from(wait_s).unwrap_or(u32::MAX) })
+    }
+
+    /// Writes a counter that nobody asks for: where a mail would have been written if the
+    /// address were somebody's, so that as much is written for nobody.
+    ///
+    /// # Errors
+    /// [`LimitError`].
+    pub async fn count_nobody(&self) -> Result<(), LimitError> {
+        let expires_at = self.clock.now() + Duration::minutes(1);
+        self.store.count(&Throttle { key: rand::random(), admits: 1, expires_at }).await?;
+        Ok(())
     }
 
     /// Gives back the slot of a try that succeeded, so that only failures count.

@@ -1,6 +1,9 @@
 //! Password hashes: argon2id on blocking threads, as many as cores, behind a bounded queue.
 
+mod cost;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -10,22 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::Password;
 
-/// What one hash costs. Each hash carries its own, so those made before can still
-/// be compared after these have changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashCost {
-    /// Memory in KiB.
-    pub memory_kib: u32,
-    /// Passes over that memory.
-    pub passes: u32,
-}
-
-impl Default for HashCost {
-    /// The second of the settings that OWASP's password storage sheet calls equal.
-    fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2 }
-    }
-}
+pub use cost::HashCost;
 
 /// Lanes of one hash: one password uses one core.
 const LANES: u32 = 1;
@@ -36,6 +24,7 @@ pub struct PasswordHashing {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     cost: HashCost,
+    work_kib: Arc<AtomicU64>,
 }
 
 /// Why there is no hash.
@@ -55,7 +44,14 @@ impl PasswordHashing {
     pub fn new(queue: usize, cost: HashCost) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (running, admitted) = (Arc::new(Semaphore::new(cores)), Arc::new(Semaphore::new(cores + queue)));
-        Self { running, admitted, cost }
+        Self { running, admitted, cost, work_kib: Arc::default() }
+    }
+
+    /// What all hashes together have cost so far, as [`HashCost::work_kib`] counts: by it
+    /// two answers are known to have taken the same work, however busy the machine was.
+    #[must_use]
+    pub fn work_kib(&self) -> u64 {
+        self.work_kib.load(Ordering::Relaxed)
     }
 
     /// The password's hash as a PHC string, under a salt of its own.
@@ -63,8 +59,9 @@ impl PasswordHashing {
     /// # Errors
     /// [`HashingError`].
     pub async fn hash(&self, password: Password) -> Result<SecretString, HashingError> {
-        let cost = self.cost;
+        let (cost, work_kib) = (self.cost, Arc::clone(&self.work_kib));
         self.run(move || {
+            work_kib.fetch_add(cost.work_kib(), Ordering::Relaxed);
             let hash = argon2id(cost)?.hash_password(password.expose().as_bytes()).map_err(failed)?;
             Ok(hash.to_string().into())
         })
@@ -79,21 +76,27 @@ impl PasswordHashing {
             let params = Params::try_from(&hash).ok()?;
             (hash.algorithm == Algorithm::Argon2id.ident()).then_some(params)
         });
-        made_with.is_none_or(|params| {
-            (params.m_cost(), params.t_cost(), params.p_cost())
-                != (self.cost.memory_kib, self.cost.passes, LANES)
-        })
+        made_with.is_none_or(|params| HashCost::of(&params) != self.cost || params.p_cost() != LANES)
     }
 
-    /// Whether `password` is the one that `phc` was made of, at whatever cost.
+    /// Whether `password` is the one that `phc` was made of, at whatever cost. It never
+    /// takes less work than a hash costs now: else the time would tell hashes of before
+    /// from the dummy that is compared where there is no user.
     ///
     /// # Errors
     /// [`HashingError`]; `Failed` when `phc` is no hash of ours.
     pub async fn verify(&self, password: Password, phc: SecretString) -> Result<bool, HashingError> {
-        let cost = self.cost;
+        let (cost, work_kib) = (self.cost, Arc::clone(&self.work_kib));
         self.run(move || {
             let hash = PasswordHash::new(phc.expose_secret()).map_err(failed)?;
-            Ok(argon2id(cost)?.verify_password(password.expose().as_bytes(), &hash).is_ok())
+            let made_with = HashCost::of(&Params::try_from(&hash).map_err(failed)?);
+            work_kib.fetch_add(made_with.work_kib(), Ordering::Relaxed);
+            let is_right = argon2id(cost)?.verify_password(password.expose().as_bytes(), &hash).is_ok();
+            if let Some(rest) = cost.beyond(made_with) {
+                work_kib.fetch_add(rest.work_kib(), Ordering::Relaxed);
+                burn(rest, &password)?;
+            }
+            Ok(is_right)
         })
         .await
     }
@@ -122,6 +125,16 @@ impl PasswordHashing {
 fn argon2id(cost: HashCost) -> Result<Argon2<'static>, HashingError> {
     let params = Params::new(cost.memory_kib, cost.passes, LANES, None).map_err(failed)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Does the work of a hash, for nothing but the time that it takes.
+fn burn(cost: HashCost, password: &Password) -> Result<(), HashingError> {
+    let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2id(cost)?
+        .hash_password_into(password.expose().as_bytes(), b"no salt of anybody", &mut hash)
+        .map_err(failed)?;
+    std::hint::black_box(hash);
+    Ok(())
 }
 
 fn failed(error: impl std::fmt::Display) -> HashingError {
@@ -155,6 +168,7 @@ mod tests {
             running: Arc::new(Semaphore::new(1)),
             admitted: Arc::new(Semaphore::new(0)),
             cost: HashCost::default(),
+            work_kib: Arc::default(),
         };
         let refused = hashing.hash(password("correct horse")).await;
         assert!(matches!(refused, Err(HashingError::Overloaded)));

@@ -94,11 +94,18 @@ impl KeyEncryptionKeys {
         Ok(plain.into())
     }
 
+    /// The id of the newest key.
+    #[must_use]
+    pub fn current_id(&self) -> &str {
+        // `parse` makes no empty list.
+        self.0.first().map_or("", |key| &key.id)
+    }
+
     /// Whether `sealed` is sealed under the newest key, as everything should be
     /// before an older key is taken off the list.
     #[must_use]
     pub fn is_current(&self, sealed: &Sealed) -> bool {
-        self.0.first().is_some_and(|key| key.id == sealed.key_id)
+        sealed.key_id == self.current_id()
     }
 }
 

@@ -72,10 +72,13 @@ pub fn assemble(config: &AuthConfig, parts: Parts) -> Result<Service, AssembleEr
     let Parts { store, publisher, clock, lifecycle, metrics } = parts;
     let wake = Arc::new(Notify::new());
     let broker = Link::default();
+    let tokens = token_issuer(config, &store, &clock)?;
+    let keys = tokens.ring().clone();
     let operations = Operations {
         readiness: Readiness::default()
             .require("database", Arc::new(Database(Arc::clone(&store))))
-            .want("broker", broker.clone()),
+            .want("broker", broker.clone())
+            .want("signing_keys", keys.link()),
         metrics,
         collectors: vec![backlog_gauges(Arc::clone(&store))],
         lifecycle: lifecycle.clone(),
@@ -83,8 +86,6 @@ pub fn assemble(config: &AuthConfig, parts: Parts) -> Result<Service, AssembleEr
     let relay = Relay::new(Arc::<dyn AuthStore>::clone(&store), publisher, Arc::clone(&wake), broker);
     let passwords = PasswordHashing::new(config.hash_queue, config.hash_cost);
     let limits = Limits::new(Arc::clone(&store), Arc::clone(&clock), config.limits);
-    let tokens = token_issuer(config, &store, &clock)?;
-    let keys = tokens.ring().clone();
     let issuer = (tokens.name().to_owned(), config.tokens.audience.clone());
     let verifier = Verifier::new(Arc::new(keys.clone()), issuer.0, issuer.1, Arc::clone(&clock));
     let session_lifetime = config.tokens.refresh_token;

@@ -7,7 +7,7 @@ use accrue_auth::operator::{create_user, generated_password};
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
-use super::CreateUser;
+use super::{CreateUser, opened};
 
 pub(super) async fn create(args: CreateUser) -> anyhow::Result<()> {
     let email = EmailAddress::parse(&args.email).context("--email")?;
@@ -20,9 +20,10 @@ pub(super) async fn create(args: CreateUser) -> anyhow::Result<()> {
     let password =
         Password::choose(text.clone(), Some(&email), username.as_ref()).context("--password-file")?;
     let roles = args.role.into_iter().collect();
+    let passwords = opened::passwords(&args.hash)?;
     let opened = args.store.open().await?;
     let profile = Profile { email, email_verified: true, username, display_name, roles };
-    let user = create_user(&*opened.store, &opened.passwords(), &opened.clock, profile, password).await?;
+    let user = create_user(&*opened.store, &passwords, &opened.clock, profile, password).await?;
     println!("user_id: {}", user.user_id);
     if is_made_up {
         println!("password: {text}");

@@ -7,6 +7,7 @@ mod oauth_library;
 mod outages;
 mod poison;
 mod process;
+mod readme;
 mod refresh_rotation;
 mod restarts;
 mod story;

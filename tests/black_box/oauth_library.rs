@@ -32,7 +32,7 @@ async fn an_oauth_library_finds_its_own_way() {
     let password_file = files.path().join("password");
     std::fs::write(&password_file, PASSWORD).expect("written");
     let password_file = password_file.to_str().expect("text");
-    let user = ["create-user", "--email", EMAIL, "--role", "supervisor", "--password-file", password_file];
+    let user = ["create-user", "--email", EMAIL, "--password-file", password_file];
     admin(&user, &environment);
 
     let output = Command::new(python)

@@ -143,3 +143,70 @@ async fn who_may_do_what_is_decided_by_tokens() {
     let again = guarded.post(&guarded.accounting, &allocations, Some(&shop), &credits).await;
     assert_eq!((again.status, &again.bytes), (201, &booked.bytes));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_deactivated_does_nothing_more_with_a_token_that_is_still_good() {
+    let guarded = Guarded::start().await;
+    let admin = guarded.service_token(&["users:admin", "accounts:read"]).await;
+    let user = json!({"email": "eve@example.com", "password": "correct horse", "roles": ["supervisor"]});
+    let batch = json!({"users": [user]});
+    let made = guarded.post(&guarded.auth, "/v1/users/batch", Some(&admin), &batch).await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let user_id = made.body["results"][0]["user_id"].as_str().expect("an id").to_owned();
+    let login = json!({"email": "eve@example.com", "password": "correct horse"});
+    let login = guarded.post(&guarded.auth, "/v1/login", None, &login).await;
+    let token = login.body["access_token"].as_str().expect("a token");
+    let credits = json!({"credits": 100});
+    let booked = guarded.post(&guarded.accounting, "/v1/accounts/x/allocations", Some(token), &credits).await;
+    assert_eq!(booked.status, 201, "{}", booked.body);
+    assert_eq!(guarded.get("/v1/accounts", token).await.status, 200);
+
+    let deactivate = format!("/v1/users/{user_id}/deactivate");
+    assert_eq!(guarded.post(&guarded.auth, &deactivate, Some(&admin), &json!({})).await.status, 200);
+    let account = format!("/v1/accounts/{user_id}");
+    eventually("the account is suspended", async || {
+        guarded.get(&account, &admin).await.body["status"] == "suspended"
+    })
+    .await;
+    for path in ["/v1/accounts", &account, "/v1/accounts/x/entries"] {
+        let refused = guarded.get(path, token).await;
+        assert_eq!((refused.status, &refused.body["code"]), (403, &"account_suspended".into()), "{path}");
+    }
+    let refused =
+        guarded.post(&guarded.accounting, "/v1/accounts/x/allocations", Some(token), &credits).await;
+    assert_eq!((refused.status, &refused.body["code"]), (403, &"account_suspended".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_asked_for_less_is_not_the_owners() {
+    let guarded = Guarded::start().await;
+    let user = json!({"email": "ada@example.com", "password": "correct horse"});
+    let made = guarded.post(&guarded.auth, "/v1/users", None, &user).await;
+    let account = format!("/v1/accounts/{}", made.body["user_id"].as_str().expect("an id"));
+    let login = guarded.post(&guarded.auth, "/v1/login", None, &user).await;
+    assert_eq!(login.body["scope"], "me");
+    let request = guarded.client.post(guarded.auth.join("/oauth2/token").expect("a path"));
+    let refresh_token = login.body["refresh_token"].as_str().expect("a token");
+    let form = format!("grant_type=refresh_token&scope=accounts:read&refresh_token={refresh_token}");
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form);
+    let refused = send(request).await.expect("an answer");
+    assert_eq!((refused.status, &refused.body["error"]), (400, &"invalid_scope".into()));
+    // A supervisor may have a token that only reads, and is nobody's own.
+    let admin = guarded.service_token(&["users:admin"]).await;
+    let roles = format!("/v1/users/{}/roles", made.body["user_id"].as_str().expect("an id"));
+    let request = guarded.client.put(guarded.auth.join(&roles).expect("a path")).bearer_auth(&admin);
+    let promoted = send(request.json(&json!({"roles": ["supervisor"]}))).await.expect("an answer");
+    assert_eq!(promoted.status, 200, "{}", promoted.body);
+    let login = guarded.post(&guarded.auth, "/v1/login", None, &user).await;
+    let refresh_token = login.body["refresh_token"].as_str().expect("a token");
+    let form = format!("grant_type=refresh_token&scope=credits:write&refresh_token={refresh_token}");
+    let request = guarded.client.post(guarded.auth.join("/oauth2/token").expect("a path"));
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form);
+    let less = send(request).await.expect("an answer");
+    assert_eq!((less.status, &less.body["scope"]), (200, &"credits:write".into()), "{}", less.body);
+    let token = less.body["access_token"].as_str().expect("a token");
+    let refused = guarded.get(&account, token).await;
+    assert_eq!((refused.status, &refused.body["code"]), (403, &"insufficient_scope".into()));
+    let challenge = refused.headers["www-authenticate"].to_str().expect("text");
+    assert!(challenge.contains("accounts:read me"), "{challenge}");
+}

@@ -121,7 +121,8 @@ def service(metadata):
     held(is_narrow and narrow["scope"] == "accounts:read", "a token for a part of the scopes is for no more")
     held(client.get(f"{ISSUER}/v1/users").status_code == 403, "and opens no more")
     stranger = OAuth2Session(CLIENT_ID, "wrong", default_timeout=TIMEOUT_S, **metadata)
-    held(refused("invalid_client", stranger.fetch_token, grant_type="client_credentials"), "a wrong secret is refused with invalid_client")
+    is_refused = refused("invalid_client", stranger.fetch_token, grant_type="client_credentials")
+    held(is_refused, "a wrong secret is refused with invalid_client")
 
 
 def person(metadata):
@@ -142,7 +143,7 @@ def person(metadata):
     # The library takes the access token for expired, and gets another one by itself.
     held(client.get(f"{ISSUER}/v1/users/me").json()["email"] == EMAIL, "an expired token is renewed unasked")
     held(len(renewed) == 1 and renewed[0]["refresh_token"] != told["refresh_token"], "the refresh token rotates")
-    claims = verify(metadata, client.token["access_token"], "credits:write")
+    claims = verify(metadata, client.token["access_token"], "me")
     held(claims["sub"] == told["user_id"], "the token is the user's")
     is_refused = refused("invalid_grant", client.refresh_token, refresh_token=told["refresh_token"])
     held(is_refused, "the used refresh token is refused with invalid_grant")
@@ -150,7 +151,8 @@ def person(metadata):
     held(last != renewed[0]["refresh_token"], "which does not end the session within the grace")
     revoked = client.revoke_token(metadata["revocation_endpoint"], token=last, token_type_hint="refresh_token")
     held(revoked.status_code == 200, "a refresh token can be revoked (RFC 7009)")
-    held(refused("invalid_grant", client.refresh_token, refresh_token=last), "and is refused with invalid_grant from then on")
+    is_refused = refused("invalid_grant", client.refresh_token, refresh_token=last)
+    held(is_refused, "and is refused with invalid_grant from then on")
 
 
 if __name__ == "__main__":

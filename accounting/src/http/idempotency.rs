@@ -33,7 +33,8 @@ pub(super) fn required_key(
         return Err(invalid());
     }
     Ok(IdempotencyKey {
-        client: caller.client_id.clone(),
+        // Users come through one client, and their keys are none of each other's business.
+        client: if caller.user_id().is_some() { caller.actor() } else { caller.client_id.clone() },
         key: key.to_owned(),
         fingerprint: fingerprint(operation, request)?,
     })

@@ -11,6 +11,7 @@ mod fields;
 mod idempotency;
 mod openapi;
 mod reservations;
+pub(crate) mod shut_out;
 #[cfg(test)]
 mod tests;
 mod usage;

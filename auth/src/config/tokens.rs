@@ -1,13 +1,10 @@
 //! The settings of tokens and of the keys that sign them.
 
-use std::path::PathBuf;
-
 use accrue_chassis::settings::Problems;
-use secrecy::{ExposeSecret as _, SecretString};
 use time::Duration;
 use url::Url;
 
-use super::secret;
+use super::KeyArgs;
 use crate::sealing::KeyEncryptionKeys;
 use crate::tokens::SigningAlgorithm;
 
@@ -28,30 +25,20 @@ pub struct TokenArgs {
     #[arg(long, env = "AUTH_AUDIENCE", value_name = "NAME", default_value = DEFAULT_AUDIENCE)]
     auth_audience: String,
 
-    /// How long an access token is good, in seconds
+    /// How long an access token is good, in seconds (10 to 900)
     #[arg(long, env = "AUTH_ACCESS_TOKEN_SECONDS", value_name = "SECONDS", default_value_t = DEFAULT_ACCESS_TOKEN_S)]
     auth_access_token_seconds: u32,
 
-    /// How long a session lasts that is not refreshed, in days
+    /// How long a session lasts that is not refreshed, in days (1 to 365)
     #[arg(long, env = "AUTH_REFRESH_TOKEN_DAYS", value_name = "DAYS", default_value_t = DEFAULT_REFRESH_TOKEN_DAYS)]
     auth_refresh_token_days: u16,
 
-    /// What access tokens are signed with; another one takes effect at the next key
-    #[arg(long, env = "AUTH_SIGNING_ALGORITHM", value_name = "NAME", default_value = "ES256")]
-    auth_signing_algorithm: SigningAlgorithm,
-
-    /// How long a signing key signs, in days
+    /// How long a signing key signs, in days (1 to 365)
     #[arg(long, env = "AUTH_KEY_ROTATION_DAYS", value_name = "DAYS", default_value_t = DEFAULT_ROTATION_DAYS)]
     auth_key_rotation_days: u16,
 
-    /// What signing keys and mail are encrypted under in the database: keys of 32 bytes
-    /// in base64, newest first, with commas between
-    #[arg(long, env = "AUTH_KEY_ENCRYPTION_KEYS", value_name = "KEYS", hide_env_values = true, value_parser = secret)]
-    auth_key_encryption_keys: Option<SecretString>,
-
-    /// A file that holds these
-    #[arg(long, env = "AUTH_KEY_ENCRYPTION_KEYS_FILE", value_name = "PATH")]
-    auth_key_encryption_keys_file: Option<PathBuf>,
+    #[command(flatten)]
+    auth_keys: KeyArgs,
 }
 
 /// How tokens are made.
@@ -101,24 +88,16 @@ impl TokenArgs {
         let refresh_days =
             problems.in_range("AUTH_REFRESH_TOKEN_DAYS", self.auth_refresh_token_days, 1..=365);
         let rotation_days = problems.in_range("AUTH_KEY_ROTATION_DAYS", self.auth_key_rotation_days, 1..=365);
-        // An empty one is what the sample of the settings holds: none.
-        let list = self.auth_key_encryption_keys.map(|keys| keys.expose_secret().to_owned());
-        let list = list.filter(|list| !list.is_empty());
-        let given = list.is_some() || self.auth_key_encryption_keys_file.is_some();
-        let keys = problems.secret("AUTH_KEY_ENCRYPTION_KEYS", list, self.auth_key_encryption_keys_file);
-        let keys = keys.and_then(|list| {
-            let keys = KeyEncryptionKeys::parse(&list);
-            problems.take(keys.map_err(|error| format!("AUTH_KEY_ENCRYPTION_KEYS: {error}")))
-        });
-        let keys_are_usable = keys.is_some() == given;
+        let keys = self.auth_keys.check(problems);
+        let (algorithm, key_encryption_keys) = keys?;
         Some(TokenConfig {
             issuer: issuer?,
             audience: self.auth_audience,
             access_token_s: access_token_s?,
             refresh_token: Duration::days(refresh_days?.into()),
-            algorithm: self.auth_signing_algorithm,
+            algorithm,
             key_rotation: Duration::days(rotation_days?.into()),
-            key_encryption_keys: keys_are_usable.then_some(keys)?,
+            key_encryption_keys,
         })
     }
 }
@@ -138,6 +117,7 @@ fn issuer(url: &Url) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use secrecy::ExposeSecret as _;
 
     use super::*;
 

@@ -39,6 +39,9 @@ pub struct UserChange {
     pub(crate) posting: Option<Posting>,
     /// Whether the address is another one: mail and tickets for the old one go.
     pub(crate) email_changes: bool,
+    /// Whether an admin who could act cannot afterwards. It is not written unless
+    /// another one still can.
+    pub(crate) unseats_admin: bool,
     /// Whether the address counts as verified from now on.
     verifies: bool,
 }
@@ -175,6 +178,7 @@ impl Edit {
     pub fn at(self, now: OffsetDateTime, traceparent: Option<String>) -> UserChange {
         let Self { before, after: mut user, kind, password_hash, ticket, posting } = self;
         let (after_email, verifies) = (user.email.clone(), user.email_verified && !before.email_verified);
+        let unseats_admin = before.is_acting_admin() && !user.is_acting_admin();
         // Also when the clock went back: of two versions the greater is the newer.
         user.version = (before.version + 1).max(to_millis(now));
         let changed_at = whole_milliseconds(now);
@@ -187,6 +191,7 @@ impl Edit {
             changed_at,
             ticket,
             posting,
+            unseats_admin,
             email_changes: before.email != after_email,
             verifies,
         }

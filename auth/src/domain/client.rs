@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::user::whole_milliseconds;
-use super::{Digest, Role};
+use super::{Digest, Roles};
 
 /// How many secrets of a client are good at a time, so that a service can be moved
 /// from one to the next while it runs.
@@ -95,9 +95,10 @@ impl Client {
     }
 }
 
-/// Every scope that something asks for: those of the roles.
+/// Every scope that a client can have: those of the roles. `me` is not among them, as
+/// nothing is a service's own.
 pub(crate) fn known_scopes() -> Scopes {
-    Role::ALL.into_iter().collect::<super::Roles>().scopes()
+    Roles::all_scopes()
 }
 
 fn new_secret() -> (SecretString, Digest) {

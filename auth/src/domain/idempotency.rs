@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::{DisplayName, Profile, Roles, Username};
+use super::{DisplayName, EmailAddress, Profile, Roles, Username};
 
 /// The longest key, in characters.
 const MAX_CHARS: usize = 255;
@@ -50,6 +50,17 @@ impl IdempotencyKey {
         digest.update(self.0);
         digest.update((place as u64).to_be_bytes());
         digest.update(actor);
+        Self(digest.finalize().into())
+    }
+
+    /// The key of a sign-up for `email` under this key: with another address it is
+    /// another one.
+    #[must_use]
+    pub fn of_address(&self, email: &EmailAddress) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(b"address\0");
+        digest.update(self.0);
+        digest.update(email.as_str());
         Self(digest.finalize().into())
     }
 
@@ -128,7 +139,7 @@ impl fmt::Debug for KeptRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EmailAddress, Role};
+    use crate::domain::Role;
 
     #[test]
     fn takes_visible_ascii_only() {
@@ -166,6 +177,15 @@ mod tests {
             assert_ne!(first, other);
         }
         assert_ne!(first, key(b"l").of_item("user:ada", 0));
+    }
+
+    #[test]
+    fn each_address_has_a_key_of_its_own() {
+        let key = IdempotencyKey::parse(b"k").expect("a key");
+        let of = |text| key.of_address(&EmailAddress::parse(text).expect("an address"));
+        assert_eq!(of("ada@example.com"), of(" ADA@example.com"));
+        assert_ne!(of("ada@example.com"), of("ida@example.com"));
+        assert_ne!(of("ada@example.com"), key);
     }
 
     #[test]

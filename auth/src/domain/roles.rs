@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use accrue_chassis::http::OWNER_SCOPE;
 use accrue_chassis::tokens::Scopes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,7 +36,9 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }
 
-    fn scopes(self) -> &'static [&'static str] {
+    /// What it adds to what tokens allow.
+    #[must_use]
+    pub fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Admin => &["users:admin", "events:admin", "accounts:read", "credits:write", "usage:write"],
             Self::Supervisor => &["accounts:read", "credits:write"],
@@ -65,10 +68,15 @@ impl Roles {
         self.0.iter().copied()
     }
 
-    /// What tokens of a user with these roles allow.
+    /// What tokens of a user with these roles allow: what is their own, and what the roles add.
     #[must_use]
     pub fn scopes(&self) -> Scopes {
-        self.iter().flat_map(Role::scopes).copied().collect()
+        std::iter::once(&OWNER_SCOPE).chain(self.iter().flat_map(Role::scopes)).copied().collect()
+    }
+
+    /// Every scope that a role gives.
+    pub(crate) fn all_scopes() -> Scopes {
+        Role::ALL.into_iter().flat_map(Role::scopes).copied().collect()
     }
 
     /// The roles of these words, as a store keeps them. A word that a newer release
@@ -90,9 +98,9 @@ mod tests {
 
     #[test]
     fn roles_add_up() {
-        assert!(Roles::none().scopes().is_empty());
+        assert_eq!(Roles::none().scopes().to_string(), "me");
         let supervisor: Roles = [Role::Supervisor].into_iter().collect();
-        assert_eq!(supervisor.scopes().to_string(), "accounts:read credits:write");
+        assert_eq!(supervisor.scopes().to_string(), "accounts:read credits:write me");
         let both: Roles = Role::ALL.into_iter().collect();
         assert!(supervisor.scopes().is_within(&both.scopes()));
         assert!(both.scopes().contains("users:admin") && !supervisor.contains(Role::Admin));

@@ -12,8 +12,8 @@ use super::user::whole_milliseconds;
 
 /// How many used tokens of a session are remembered, to be known when they come again.
 pub const USED_TOKENS: u8 = 100;
-/// Two requests of one client may refresh at the same time. Within this time of a
-/// rotation the token before it is refused without harm; later, it was stolen.
+/// Requests of one client may refresh at the same time. Within this time of its exchange
+/// a used token is refused without harm, however many came after it; later, it was stolen.
 pub const ROTATION_GRACE: Duration = Duration::seconds(10);
 /// The longest description of a device, in characters.
 const MAX_DEVICE_CHARS: usize = 200;
@@ -40,10 +40,17 @@ pub struct Session {
     pub expires_at: OffsetDateTime,
     /// The digest of the one token that is good.
     pub current: Digest,
-    /// The digests of those before it, oldest first.
-    pub used: Vec<Digest>,
-    /// When the good token took the place of the last one.
-    pub rotated_at: Option<OffsetDateTime>,
+    /// Those before it, oldest first, the last [`USED_TOKENS`].
+    pub used: Vec<UsedToken>,
+}
+
+/// A refresh token that was exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedToken {
+    /// Its digest.
+    pub digest: Digest,
+    /// When it was exchanged; none if that was before it was written down: long ago.
+    pub at: Option<OffsetDateTime>,
 }
 
 /// A refresh token as somebody presents it: which session it names, and its digest.
@@ -60,7 +67,7 @@ pub struct PresentedToken {
 pub enum Standing {
     /// The one that is good.
     Current,
-    /// The one before it, a moment after the rotation.
+    /// One that was exchanged a moment ago.
     JustRotated,
     /// One that was used before: it is in two hands.
     Reused,
@@ -106,7 +113,6 @@ impl Session {
             expires_at: now + lifetime,
             current,
             used: Vec::new(),
-            rotated_at: None,
         };
         (session, token)
     }
@@ -130,11 +136,11 @@ impl Session {
         if token.digest == self.current {
             return Standing::Current;
         }
-        let is_previous = self.used.last() == Some(&token.digest);
-        if is_previous && self.rotated_at.is_some_and(|at| now - at <= ROTATION_GRACE) {
-            return Standing::JustRotated;
+        match self.used.iter().find(|used| used.digest == token.digest) {
+            Some(used) if used.at.is_some_and(|at| now - at <= ROTATION_GRACE) => Standing::JustRotated,
+            Some(_) => Standing::Reused,
+            None => Standing::Unknown,
         }
-        if self.used.contains(&token.digest) { Standing::Reused } else { Standing::Unknown }
     }
 
     /// Whether it goes on, for a user whose epoch is `epoch` now.
@@ -187,13 +193,22 @@ mod tests {
         let first = PresentedToken::parse(first.expose_secret()).expect("a token");
         assert_eq!(first.session_id, session.session_id);
         assert_eq!(session.standing(&first, NOW), Standing::Current);
-        let (rotation, second) = session.rotation(first.digest, NOW, Duration::days(30));
-        session.used.push(rotation.from);
-        (session.current, session.rotated_at) = (rotation.to, Some(rotation.at));
-        let second = PresentedToken::parse(second.expose_secret()).expect("a token");
-        assert_eq!(session.standing(&second, NOW), Standing::Current);
-        assert_eq!(session.standing(&first, NOW + Duration::seconds(10)), Standing::JustRotated);
-        assert_eq!(session.standing(&first, NOW + Duration::seconds(11)), Standing::Reused);
+        let mut exchange = |token: &PresentedToken, at| {
+            let (rotation, next) = session.rotation(token.digest, at, Duration::days(30));
+            session.used.push(UsedToken { digest: rotation.from, at: Some(rotation.at) });
+            session.current = rotation.to;
+            PresentedToken::parse(next.expose_secret()).expect("a token")
+        };
+        let second = exchange(&first, NOW);
+        let third = exchange(&second, NOW + Duration::seconds(4));
+        let standing = |token, after_s| session.standing(token, NOW + Duration::seconds(after_s));
+        assert_eq!(standing(&third, 11), Standing::Current);
+        // Each by its own exchange, and not only the last one.
+        assert_eq!((standing(&first, 10), standing(&first, 11)), (Standing::JustRotated, Standing::Reused));
+        assert_eq!((standing(&second, 14), standing(&second, 15)), (Standing::JustRotated, Standing::Reused));
+        let untimed = UsedToken { digest: [1; 32], at: None };
+        session.used.insert(0, untimed);
+        assert_eq!(session.standing(&PresentedToken { digest: [1; 32], ..first }, NOW), Standing::Reused);
         let other = PresentedToken { digest: [0; 32], ..second };
         assert_eq!(session.standing(&other, NOW), Standing::Unknown);
     }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::Digest;
+use super::{Digest, EmailAddress};
 
 const SECRET_BYTES: usize = 32;
 
@@ -44,9 +44,21 @@ impl TicketKind {
     }
 }
 
-/// A ticket as it stands in a mail: 32 random bytes. Only its digest is kept.
+/// A ticket as it stands in a mail: 32 random bytes, and the address that it gives its
+/// user, if it does. Only the digest of all of it is kept, so that nobody can write
+/// another address into it, and none is kept that may never be the user's.
 #[derive(Clone)]
 pub struct Ticket(SecretString);
+
+/// An address that is a user's once its ticket is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAddress {
+    /// The address.
+    pub email: EmailAddress,
+    /// The session epoch in which it was asked for. Whatever ends all sessions, a new
+    /// password among it, makes the ticket void.
+    pub epoch: i64,
+}
 
 /// The text can be no ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,16 +72,37 @@ impl Ticket {
         Self(URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET_BYTES]>()).into())
     }
 
+    /// A new one that gives its user this address.
+    #[must_use]
+    pub fn for_address(new: &NewAddress) -> Self {
+        let address = URL_SAFE_NO_PAD.encode(format!("{} {}", new.epoch, new.email.as_str()));
+        Self(format!("{}.{address}", Self::generate().expose()).into())
+    }
+
+    /// The address that it gives its user.
+    #[must_use]
+    pub fn new_address(&self) -> Option<NewAddress> {
+        let (_, address) = self.expose().split_once('.')?;
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(address).ok()?).ok()?;
+        let (epoch, email) = text.split_once(' ')?;
+        Some(NewAddress { email: EmailAddress::parse(email).ok()?, epoch: epoch.parse().ok()? })
+    }
+
     /// Reads what somebody sends.
     ///
     /// # Errors
     /// [`InvalidTicket`].
     pub fn parse(text: &str) -> Result<Self, InvalidTicket> {
         let text = text.trim();
-        match URL_SAFE_NO_PAD.decode(text) {
-            Ok(bytes) if bytes.len() == SECRET_BYTES => Ok(Self(text.to_owned().into())),
-            _ => Err(InvalidTicket),
+        let (secret, address) = text.split_once('.').map_or((text, None), |(a, b)| (a, Some(b)));
+        let ticket = match URL_SAFE_NO_PAD.decode(secret) {
+            Ok(bytes) if bytes.len() == SECRET_BYTES => Self(text.to_owned().into()),
+            _ => return Err(InvalidTicket),
+        };
+        if address.is_some() && ticket.new_address().is_none() {
+            return Err(InvalidTicket);
         }
+        Ok(ticket)
     }
 
     /// What is kept of it. Of 256 random bits a fast digest tells nothing.
@@ -112,6 +145,17 @@ mod tests {
         assert_eq!(ticket.digest(), again.digest());
         assert_ne!(ticket.digest(), Ticket::generate().digest());
         assert_eq!(format!("{ticket:?}"), "Ticket(..)");
+        let email = EmailAddress::parse("ada@example.com").expect("an address");
+        let new = NewAddress { email, epoch: 7 };
+        let ticket = Ticket::for_address(&new);
+        let again = Ticket::parse(ticket.expose()).expect("a ticket");
+        assert_eq!((again.digest(), again.new_address()), (ticket.digest(), Some(new)));
+        let (secret, _) = ticket.expose().split_once('.').expect("two parts");
+        let bare = Ticket::parse(secret).expect("a ticket");
+        assert!(bare.digest() != ticket.digest() && bare.new_address().is_none());
+        assert!(
+            Ticket::parse(&format!("{secret}.")).is_err() && Ticket::parse(&format!("{secret}.x")).is_err()
+        );
         for text in ["", "short", "a b", &"A".repeat(42), &"A".repeat(44), &"ä".repeat(43)] {
             assert_eq!(Ticket::parse(text).err(), Some(InvalidTicket), "{text:?}");
         }

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::idempotency::request_digest;
-use super::{Digest, DisplayName, EmailAddress, IdempotencyKey, Posting, Roles, Username};
+use super::{Digest, DisplayName, EmailAddress, IdempotencyKey, Posting, Role, Roles, Username};
 
 /// Somebody who signed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,12 @@ pub struct User {
 }
 
 impl User {
+    /// Whether they are an admin who can act as one.
+    #[must_use]
+    pub fn is_acting_admin(&self) -> bool {
+        self.status == UserStatus::Active && self.roles.contains(Role::Admin)
+    }
+
     /// What other services may know.
     #[must_use]
     pub fn snapshot(&self) -> UserSnapshot {

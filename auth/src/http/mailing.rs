@@ -33,6 +33,11 @@ impl Mailing {
         self.compose(|composer| composer.verification(to))
     }
 
+    /// A mail that gives its reader `to` as their address; to be written with the user.
+    pub(super) fn new_address(&self, to: &EmailAddress, epoch: i64) -> Result<Option<Posting>, Problem> {
+        self.compose(|composer| composer.new_address(to, epoch))
+    }
+
     fn compose(
         &self,
         compose: impl FnOnce(&Composer) -> Result<Posting, SealingError>,
@@ -44,7 +49,8 @@ impl Mailing {
     }
 
     /// Writes a mail to the user of this address, if there is one who is active and
-    /// whom it is for. Whether it was written.
+    /// whom it is for. Whether it was written. Otherwise as much is read, composed and
+    /// written for nobody: the time that it takes does not tell.
     pub(super) async fn post(
         &self,
         app: &App,
@@ -52,39 +58,34 @@ impl Mailing {
         is_for: impl Fn(&User) -> bool + Send,
         compose: impl Fn(&Composer) -> Result<Posting, SealingError> + Send,
     ) -> Result<bool, ApiError> {
+        let found = app.store.by_email(to).await?;
+        self.post_to(app, (to, found), is_for, compose).await
+    }
+
+    /// The same, where the user of the address has been looked up already.
+    pub(super) async fn post_to(
+        &self,
+        app: &App,
+        (to, mut found): (&EmailAddress, Option<User>),
+        is_for: impl Fn(&User) -> bool + Send,
+        compose: impl Fn(&Composer) -> Result<Posting, SealingError> + Send,
+    ) -> Result<bool, ApiError> {
         for _ in 0..TRIES {
-            let user = app.store.by_email(to).await?;
-            let Some(user) = user.filter(|user| user.status == UserStatus::Active && is_for(user)) else {
+            let Some(posting) = self.compose(&compose)? else {
                 return Ok(false);
             };
-            let Some(posting) = self.compose(&compose)? else {
+            let Some(user) = found.filter(|user| user.status == UserStatus::Active && is_for(user)) else {
+                app.limits.count_nobody().await?;
                 return Ok(false);
             };
             if app.store.post(&user.user_id, user.version, posting).await? {
                 self.wake.notify_one();
                 return Ok(true);
             }
+            found = app.store.by_email(to).await?;
         }
         Ok(false)
     }
-}
-
-/// Writes a mail after the request was answered, so that the answer takes as long
-/// whether or not the address is anybody's. If the process dies before it is written
-/// nobody was promised it: whoever waits asks again.
-pub(super) fn post_later(
-    app: &App,
-    to: EmailAddress,
-    is_for: impl Fn(&User) -> bool + Send + Sync + 'static,
-    compose: impl Fn(&Composer, &EmailAddress) -> Result<Posting, SealingError> + Send + Sync + 'static,
-) {
-    let later = app.clone();
-    drop(app.lifecycle.spawn_request(async move {
-        let posted = later.mailing.post(&later, &to, is_for, |composer| compose(composer, &to)).await;
-        if let Err(error) = posted {
-            tracing::warn!(cause = &error as &dyn std::error::Error, "a mail was asked for and not written");
-        }
-    }));
 }
 
 /// The user who holds the ticket, if it is good.
@@ -101,16 +102,16 @@ pub(super) async fn redeem(
     kind: TicketKind,
     ticket: &Ticket,
     traceparent: String,
-    change: impl Fn(&User) -> Edit + Send,
+    change: impl Fn(&User) -> Result<Edit, Problem> + Send,
 ) -> Result<User, ApiError> {
     for _ in 0..TRIES {
         let user = holder(app, kind, ticket).await?;
-        let edit = change(&user).use_ticket(kind, ticket.digest());
+        let edit = change(&user)?.use_ticket(kind, ticket.digest());
         match apply::write(app, edit.at(app.clock.now(), Some(traceparent.clone()))).await? {
             Changed::Done(user) => return Ok(user),
             // Another change was faster, or another use of the ticket: looking again tells.
             Changed::Stale => {}
-            Changed::EmailTaken | Changed::UsernameTaken | Changed::NotFound => break,
+            Changed::EmailTaken | Changed::UsernameTaken | Changed::LastAdmin | Changed::NotFound => break,
         }
     }
     Err(invalid_ticket().into())

@@ -104,7 +104,7 @@ impl Rates {
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct LimitArgs {
-    /// Tries to sign in as one user: how many, in how many seconds
+    /// Tries to sign in as one user: how many (1 to 1000000000), in how many seconds (1 to 86400)
     #[arg(long, env = "AUTH_LIMIT_LOGIN_BY_ACCOUNT", value_name = "N/SECONDS", default_value = "10/900")]
     auth_limit_login_by_account: String,
 

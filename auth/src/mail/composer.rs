@@ -6,10 +6,13 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::letter::Letter;
-use crate::domain::{EmailAddress, KeptTicket, MailKind, Posting, Ticket, TicketKind, WaitingMail};
+use crate::domain::{
+    EmailAddress, KeptTicket, MailKind, NewAddress, Posting, Ticket, TicketKind, WaitingMail,
+};
 use crate::sealing::{KeyEncryptionKeys, SealingError};
 
 const VERIFY: &str = include_str!("../../templates/verify.txt");
+const CHANGE: &str = include_str!("../../templates/change.txt");
 const RESET: &str = include_str!("../../templates/reset.txt");
 const TAKEN: &str = include_str!("../../templates/taken.txt");
 
@@ -34,7 +37,21 @@ impl Composer {
     /// # Errors
     /// [`SealingError`].
     pub fn verification(&self, to: &EmailAddress) -> Result<Posting, SealingError> {
-        self.with_ticket(to, MailKind::Verify, TicketKind::Verify, "verify-email", VERIFY)
+        self.with_ticket(
+            to,
+            (MailKind::Verify, TicketKind::Verify, Ticket::generate()),
+            "verify-email",
+            VERIFY,
+        )
+    }
+
+    /// Gives the user this address, as long as they are in this session epoch.
+    ///
+    /// # Errors
+    /// [`SealingError`].
+    pub fn new_address(&self, to: &EmailAddress, epoch: i64) -> Result<Posting, SealingError> {
+        let ticket = Ticket::for_address(&NewAddress { email: to.clone(), epoch });
+        self.with_ticket(to, (MailKind::Verify, TicketKind::Verify, ticket), "verify-email", CHANGE)
     }
 
     /// Admits to a new password.
@@ -42,10 +59,15 @@ impl Composer {
     /// # Errors
     /// [`SealingError`].
     pub fn reset(&self, to: &EmailAddress) -> Result<Posting, SealingError> {
-        self.with_ticket(to, MailKind::Reset, TicketKind::Reset, "reset-password", RESET)
+        self.with_ticket(
+            to,
+            (MailKind::Reset, TicketKind::Reset, Ticket::generate()),
+            "reset-password",
+            RESET,
+        )
     }
 
-    /// Says that somebody tried to sign up with the address.
+    /// Says that somebody tried to sign up with the address, or to change to it.
     ///
     /// # Errors
     /// [`SealingError`].
@@ -57,12 +79,11 @@ impl Composer {
     fn with_ticket(
         &self,
         to: &EmailAddress,
-        mail: MailKind,
-        kind: TicketKind,
+        (mail, kind, ticket): (MailKind, TicketKind, Ticket),
         page: &str,
         template: &str,
     ) -> Result<Posting, SealingError> {
-        let (ticket, now) = (Ticket::generate(), self.now());
+        let now = self.now();
         let expires_at = now + kind.lifetime();
         let until = expires_at.replace_millisecond(0).unwrap_or(expires_at);
         let text = template
@@ -150,7 +171,12 @@ mod tests {
     fn every_template_is_filled() {
         let (composer, keys) = composer();
         let ada = EmailAddress::parse("ada@example.org").expect("an address");
-        let postings = [composer.verification(&ada), composer.reset(&ada), composer.taken(&ada)];
+        let postings = [
+            composer.verification(&ada),
+            composer.new_address(&ada, 3),
+            composer.reset(&ada),
+            composer.taken(&ada),
+        ];
         for posting in postings.map(|posting| posting.expect("a mail")) {
             let text = shown(&posting, &keys);
             assert!(!text.contains('{') && text.contains("https://example.com/app/"), "{text}");

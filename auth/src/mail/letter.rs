@@ -21,6 +21,10 @@ pub struct Letter {
     text: String,
     /// Seconds since 1970.
     written_at_s: i64,
+    /// How often it was not sent for what seems to be its own fault. It stands here so
+    /// that an outage of the mail server, which puts letters off as well, is not among it.
+    #[serde(default)]
+    faults: u32,
 }
 
 /// A letter that cannot become a message: an address that a mail server would not take.
@@ -38,6 +42,7 @@ impl Letter {
             subject: subject.trim().to_owned(),
             text: text.to_owned(),
             written_at_s: written_at.unix_timestamp(),
+            faults: 0,
         }
     }
 
@@ -51,19 +56,29 @@ impl Letter {
         serde_json::from_slice(plain.expose_secret()).map_err(|_| SealingError::Broken)
     }
 
+    /// How often it was not sent for what seems to be its own fault.
+    pub(super) fn faults(&self) -> u32 {
+        self.faults
+    }
+
+    /// The same letter, with one more fault.
+    pub(super) fn with_another_fault(self) -> Self {
+        Self { faults: self.faults.saturating_add(1), ..self }
+    }
+
     /// The message of RFC 5322. Its `Message-ID` is the same however often it is sent.
-    pub(super) fn message(self, id: Uuid, from: &Mailbox) -> Result<Message, Unsendable> {
+    pub(super) fn message(&self, id: Uuid, from: &Mailbox) -> Result<Message, Unsendable> {
         let to = self.to.parse::<Mailbox>().map_err(|_| Unsendable)?;
         let written_at =
             OffsetDateTime::from_unix_timestamp(self.written_at_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let mut message = MessageBuilder::new()
             .from(from.clone())
             .to(to)
-            .subject(self.subject)
+            .subject(self.subject.clone())
             .date(SystemTime::from(written_at))
             .message_id(Some(format!("<{id}@{}>", from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
-            .body(plain_or_encoded(self.text))
+            .body(plain_or_encoded(self.text.clone()))
             .map_err(|_| Unsendable)?;
         // RFC 3834: no machine is to answer.
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -81,6 +96,12 @@ fn plain_or_encoded(text: String) -> Body {
     } else {
         Body::new(text)
     }
+}
+
+/// The same letter, sealed under the newest key.
+pub(super) fn reseal(id: Uuid, sealed: &Sealed, keys: &KeyEncryptionKeys) -> Result<Sealed, SealingError> {
+    let plain = keys.open(&purpose(id), sealed)?;
+    keys.seal(&purpose(id), plain.expose_secret())
 }
 
 /// A sealed letter opens as the mail that it was sealed for, and as no other.

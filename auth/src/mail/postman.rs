@@ -2,7 +2,8 @@
 //!
 //! Mail goes out at least once: a postman that dies between sending and marking leaves
 //! a mail that is sent again, with the same `Message-ID`. A mail server that is away
-//! loses none: it waits, without end, and no event waits for it.
+//! loses none: it waits, without end, and no event waits for it. A mail that the server
+//! will not take holds up no other: it is put off, and the next one is sent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +15,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::letter::Letter;
+use super::patience::{LastTaken, is_the_last, wait_after};
+use super::round::{Outcome, PAUSE_WHEN_AWAY, RoundError};
 use super::transport::{SendError, Transport};
 use crate::sealing::{KeyEncryptionKeys, SealingError};
-use crate::store::{AuthStore, ClaimedMail, MailClaim, StoreError};
+use crate::store::{AuthStore, ClaimedMail, MailClaim};
 
 /// Users whose mail is claimed at once.
 const CLAIM_LIMIT: usize = 8;
@@ -25,12 +28,8 @@ const CLAIM_LIMIT: usize = 8;
 const LEASE: Duration = Duration::from_mins(2);
 /// How often it looks without being woken: after a crash, or for what was put off.
 const POLL: Duration = Duration::from_secs(5);
-/// How often a mail that the server refuses is tried, over about three days.
-const MAX_TRIES: u32 = 14;
-/// From the first refusal to the next try; doubled each time.
-const FIRST_WAIT: Duration = Duration::from_mins(1);
-/// The longest wait between two tries.
-const MAX_WAIT: Duration = Duration::from_hours(6);
+/// Over how many mails in a row it breaks off before it is left alone for a while.
+const BROKEN_OFF_IN_A_ROW: usize = 5;
 
 /// How mail leaves.
 #[derive(Clone)]
@@ -49,33 +48,14 @@ pub struct Postman {
     sending: Sending,
     clock: SharedClock,
     wake: Arc<Notify>,
-}
-
-/// What one round did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Mails that are the mail server's now.
-    pub sent: usize,
-    /// Mails that it refused and that will be tried again.
-    pub put_off: usize,
-    /// Mails that were refused too often, or that do not open.
-    pub given_up: usize,
-}
-
-/// Why a round ended early. What was not sent waits.
-#[derive(Debug, thiserror::Error)]
-pub enum RoundError {
-    /// The mail server is away.
-    #[error(transparent)]
-    Send(#[from] SendError),
-    /// The store is.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    last_taken: LastTaken,
 }
 
 enum Fate {
     Sent,
     PutOff,
+    /// Put off as well, but whether for its own fault nobody knows.
+    BrokenOff(SendError),
     GivenUp,
 }
 
@@ -83,12 +63,12 @@ impl Postman {
     /// A postman who is woken by `wake` when mail was written.
     #[must_use]
     pub fn new(store: Arc<dyn AuthStore>, sending: Sending, clock: SharedClock, wake: Arc<Notify>) -> Self {
-        Self { store, sending, clock, wake }
+        Self { store, sending, clock, wake, last_taken: LastTaken::default() }
     }
 
     /// Sends until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
+        let mut backoff = Backoff::new(Duration::from_secs(1), PAUSE_WHEN_AWAY);
         while !stop.is_cancelled() {
             // Registered before it looks, so that nothing is written unseen in between.
             let woken = self.wake.notified();
@@ -102,7 +82,7 @@ impl Postman {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "mail waits");
-                    let wait = backoff.next_wait();
+                    let wait = backoff.next_wait().min(error.longest_pause());
                     // New mail does not make the server come back.
                     let _ = tokio::time::timeout(wait, stop.cancelled()).await;
                     continue;
@@ -123,26 +103,35 @@ impl Postman {
     pub async fn run_once(&self) -> Result<Outcome, RoundError> {
         let start = Instant::now();
         let claim = self.store.claim_mail(CLAIM_LIMIT, LEASE).await?;
-        let mut outcome = Outcome::default();
-        let mut failure = None;
+        let done = self.send_all(&claim, start).await;
+        if !claim.mails.is_empty() {
+            self.store.release_mail(&claim).await?;
+        }
+        done
+    }
+
+    async fn send_all(&self, claim: &MailClaim, start: Instant) -> Result<Outcome, RoundError> {
+        let (mut outcome, mut broken_off_in_a_row) = (Outcome::default(), 0);
         for mail in &claim.mails {
             if start.elapsed() > LEASE / 2 {
                 break;
             }
-            match self.send(&claim, mail).await {
-                Ok(Fate::Sent) => outcome.sent += 1,
-                Ok(Fate::PutOff) => outcome.put_off += 1,
-                Ok(Fate::GivenUp) => outcome.given_up += 1,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+            let fate = self.send(claim, mail).await?;
+            match fate {
+                Fate::Sent => outcome.sent += 1,
+                Fate::PutOff | Fate::BrokenOff(_) => outcome.put_off += 1,
+                Fate::GivenUp => outcome.given_up += 1,
+            }
+            let Fate::BrokenOff(error) = fate else {
+                broken_off_in_a_row = 0;
+                continue;
+            };
+            broken_off_in_a_row += 1;
+            if broken_off_in_a_row == BROKEN_OFF_IN_A_ROW {
+                return Err(RoundError::BrokenOff(error));
             }
         }
-        if !claim.mails.is_empty() {
-            self.store.release_mail(&claim).await?;
-        }
-        failure.map_or(Ok(outcome), Err)
+        Ok(outcome)
     }
 
     async fn send(&self, claim: &MailClaim, mail: &ClaimedMail) -> Result<Fate, RoundError> {
@@ -162,26 +151,40 @@ impl Postman {
             Ok(message) => message,
             Err(error) => return self.give_up(claim, mail, &error).await,
         };
-        match self.sending.transport.send(id, message).await {
-            Ok(()) => {
-                self.store.mark_sent(claim, mail).await?;
-                count("sent");
-                Ok(Fate::Sent)
-            }
-            Err(error @ SendError::Unavailable(_)) => Err(error.into()),
-            Err(error @ SendError::Refused(_)) if mail.tries + 1 >= MAX_TRIES => {
-                self.give_up(claim, mail, &error).await
-            }
-            Err(error @ SendError::Refused(_)) => {
-                tracing::info!(%error, mail_id = %id, kind, "a mail will be tried again");
-                self.put_off(claim, mail).await
-            }
+        let Err(error) = self.sending.transport.send(id, message).await else {
+            self.last_taken.note(self.clock.now());
+            self.store.mark_sent(claim, mail).await?;
+            count("sent");
+            return Ok(Fate::Sent);
+        };
+        let is_its_fault = match error {
+            SendError::Unavailable(_) => return Err(RoundError::Away(error)),
+            SendError::BrokenOff(_) => self.last_taken.is_after_the_last_of(mail.tries, self.clock.now()),
+            SendError::Refused(_) | SendError::Unsupported => true,
+        };
+        if is_its_fault && is_the_last(letter.faults()) {
+            return self.give_up(claim, mail, &error).await;
         }
+        tracing::info!(%error, mail_id = %id, kind, "a mail will be tried again");
+        if is_its_fault {
+            self.note_fault(mail, letter).await?;
+        }
+        let fate = self.put_off(claim, mail).await?;
+        Ok(if matches!(error, SendError::BrokenOff(_)) { Fate::BrokenOff(error) } else { fate })
+    }
+
+    /// Dying after this makes the fault count without its wait: one try fewer, no mail lost.
+    async fn note_fault(&self, mail: &ClaimedMail, letter: Letter) -> Result<(), RoundError> {
+        match letter.with_another_fault().seal(mail.mail.id, &self.sending.keys) {
+            // Where it is not there any more a newer mail has taken its place.
+            Ok(sealed) => drop(self.store.reseal_mail(&mail.user_id, &mail.mail, &sealed).await?),
+            Err(error) => tracing::error!(%error, mail_id = %mail.mail.id, "a fault of a mail is not noted"),
+        }
+        Ok(())
     }
 
     async fn put_off(&self, claim: &MailClaim, mail: &ClaimedMail) -> Result<Fate, RoundError> {
-        let wait = (FIRST_WAIT * 2_u32.saturating_pow(mail.tries.min(16))).min(MAX_WAIT);
-        self.store.put_off(claim, mail, self.clock.now() + wait).await?;
+        self.store.put_off(claim, mail, self.clock.now() + wait_after(mail.tries)).await?;
         count("put_off");
         Ok(Fate::PutOff)
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::{Digest, Posting, TicketKind, User, WaitingMail};
+use crate::sealing::Sealed;
 
 /// The mail that waits with the users, and the tickets that it tells.
 #[async_trait]
@@ -53,6 +54,30 @@ pub trait MailStore: Send + Sync + 'static {
         mail: &ClaimedMail,
         due: OffsetDateTime,
     ) -> Result<(), StoreError>;
+
+    /// Mail that waits, held or not, of up to `limit` users by their ids from `after` on,
+    /// as far as it is sealed under another key than this one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn mail_not_under(
+        &self,
+        key_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError>;
+
+    /// Puts `sealed` in the place of what this very mail was sealed as. Whether that was
+    /// still there. It is the same mail: whoever holds it goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn reseal_mail(
+        &self,
+        user_id: &str,
+        mail: &WaitingMail,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError>;
 
     /// Ends the lease: what was not marked can be claimed at once, or when it is due.
     ///

@@ -10,6 +10,7 @@ mod sessions;
 mod signing_keys;
 mod sqlite;
 mod throttles;
+mod used_tokens;
 mod users;
 
 use std::sync::Arc;

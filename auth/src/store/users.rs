@@ -69,7 +69,8 @@ pub trait UserStore: Send + Sync + 'static {
 
     /// Writes a change and its event together, if the user is still at the version
     /// that the change was made for. What is not `Done` wrote nothing. An erasure
-    /// leaves the id, the version and the event, and nothing else.
+    /// leaves the id, the version and the event, and nothing else. However many admins
+    /// leave at once, in however many processes, one stays.
     ///
     /// # Errors
     /// [`StoreError`]. After `Unavailable` the change may have been written.
@@ -129,6 +130,8 @@ pub enum Changed {
     EmailTaken,
     /// Somebody else has the username.
     UsernameTaken,
+    /// No admin would be left who can act, or the others are leaving at this moment.
+    LastAdmin,
     /// There is no such user.
     NotFound,
 }

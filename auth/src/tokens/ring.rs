@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_chassis::health::Link;
 use accrue_chassis::tokens::{Keys, KeysUnavailable, VerifyingKey};
 use async_trait::async_trait;
 use jsonwebtoken::jwk::JwkSet;
@@ -11,7 +12,7 @@ use time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::known::{Known, Signer};
-use super::rotation::{PUBLISHED_AHEAD, add, first_kept, is_due};
+use super::rotation::{PUBLISHED_AHEAD, add, first_kept, is_at_home, is_due};
 use super::signing_key::{KeyError, SigningAlgorithm};
 use crate::config::TokenConfig;
 use crate::sealing::KeyEncryptionKeys;
@@ -33,6 +34,8 @@ struct Shared {
     rotation: Duration,
     clock: SharedClock,
     known: Mutex<Option<Known>>,
+    /// Whether a key can sign, as readiness tells it.
+    link: Link,
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -49,6 +52,11 @@ pub enum KeyRingError {
     /// No key can sign now.
     #[error("no signing key can be used; are the key-encryption keys those that sealed them?")]
     NoSigner,
+    /// Another key would lock out those who can open the keys that are there.
+    #[error(
+        "none of the signing keys that are there can be opened; the key-encryption keys belong elsewhere"
+    )]
+    Foreign,
 }
 
 impl KeyRing {
@@ -67,6 +75,7 @@ impl KeyRing {
             rotation: config.key_rotation,
             clock,
             known: Mutex::default(),
+            link: Link::default(),
             refreshing: tokio::sync::Mutex::default(),
         }))
     }
@@ -84,7 +93,8 @@ impl KeyRing {
         }
     }
 
-    /// Reads the keys, after adding one if it is time.
+    /// Reads the keys, after adding one if it is time. Whose key-encryption keys open none
+    /// of those that are there adds none: nobody else could sign by it.
     ///
     /// # Errors
     /// [`KeyRingError`]; what was known stays known.
@@ -94,11 +104,17 @@ impl KeyRing {
     }
 
     async fn refresh_alone(&self) -> Result<(), KeyRingError> {
+        let done = self.read().await;
+        self.tell();
+        done
+    }
+
+    async fn read(&self) -> Result<(), KeyRingError> {
         let shared = &self.0;
         let now = shared.clock.now();
         let mut records = shared.store.signing_keys().await?;
         let newest = records.last();
-        if is_due(newest, shared.algorithm, shared.rotation, now) {
+        if is_due(newest, shared.algorithm, shared.rotation, now) && is_at_home(&records, &shared.sealing) {
             add(&*shared.store, newest, shared.algorithm, &shared.sealing, now).await?;
             records = shared.store.signing_keys().await?;
         }
@@ -108,6 +124,23 @@ impl KeyRing {
         let known = Known::load(&records, &shared.sealing, now);
         *shared.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(())
+    }
+
+    /// Whether a key can sign, as it was when they were last looked at.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.0.link.clone()
+    }
+
+    fn tell(&self) {
+        let now = self.0.clock.now();
+        match self.last_known().filter(|known| now - known.at < STALE_AFTER) {
+            None => self.0.link.down("they cannot be read"),
+            Some(known) if known.signer(now).is_none() => {
+                self.0.link.down("none can sign: the key-encryption keys do not open it");
+            }
+            Some(_) => self.0.link.up(),
+        }
     }
 
     /// What was read last, however long ago.

@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::ring::KeyRingError;
 use super::signing_key::{SigningAlgorithm, SigningKeyRecord};
+use crate::mail;
 use crate::sealing::KeyEncryptionKeys;
 use crate::store::AuthStore;
 
@@ -17,6 +18,7 @@ pub(super) const PUBLISHED_AHEAD: Duration = Duration::seconds(JWKS_MAX_AGE_S as
 pub(super) const PUBLISHED_AFTER: Duration = Duration::seconds(900 + 60);
 /// How long it is kept then.
 const KEPT_AFTER: Duration = Duration::days(1);
+
 /// What came of a rotation.
 #[derive(Debug)]
 pub enum Rotated {
@@ -64,37 +66,92 @@ pub(super) async fn add(
     Ok(key)
 }
 
-/// Adds a key that takes over in a while, unless one waits already.
+/// Whether `sealing` belongs to these keys: it opens one of them, or there are none yet.
+/// A key sealed under others takes over in time, and then nobody can sign.
+pub(super) fn is_at_home(records: &[SigningKeyRecord], sealing: &KeyEncryptionKeys) -> bool {
+    records.is_empty() || records.iter().any(|key| key.open(sealing).is_ok())
+}
+
+/// Adds a key that takes over in a while, unless one waits already that can be opened.
 ///
 /// # Errors
-/// [`KeyRingError`].
+/// [`KeyRingError`]; [`KeyRingError::Foreign`] where the key-encryption keys open none of
+/// the keys that are there.
 pub async fn rotate(
     store: &dyn AuthStore,
     algorithm: SigningAlgorithm,
     sealing: &KeyEncryptionKeys,
     now: OffsetDateTime,
 ) -> Result<Rotated, KeyRingError> {
-    let newest = store.signing_keys().await?.pop();
-    match newest {
-        Some(waiting) if waiting.signs_from > now => Ok(Rotated::Waiting(waiting)),
+    let records = store.signing_keys().await?;
+    if !is_at_home(&records, sealing) {
+        return Err(KeyRingError::Foreign);
+    }
+    add_unless_one_waits(store, records, algorithm, sealing, now).await
+}
+
+/// As [`rotate`], where the key-encryption keys of the keys that are there are lost: the
+/// next key is sealed under others.
+///
+/// # Errors
+/// [`KeyRingError`].
+pub async fn rotate_after_loss(
+    store: &dyn AuthStore,
+    algorithm: SigningAlgorithm,
+    sealing: &KeyEncryptionKeys,
+    now: OffsetDateTime,
+) -> Result<Rotated, KeyRingError> {
+    let records = store.signing_keys().await?;
+    add_unless_one_waits(store, records, algorithm, sealing, now).await
+}
+
+async fn add_unless_one_waits(
+    store: &dyn AuthStore,
+    mut records: Vec<SigningKeyRecord>,
+    algorithm: SigningAlgorithm,
+    sealing: &KeyEncryptionKeys,
+    now: OffsetDateTime,
+) -> Result<Rotated, KeyRingError> {
+    match records.pop() {
+        Some(waiting) if waiting.signs_from > now && waiting.open(sealing).is_ok() => {
+            Ok(Rotated::Waiting(waiting))
+        }
         newest => Ok(Rotated::Added(add(store, newest.as_ref(), algorithm, sealing, now).await?)),
     }
 }
 
-/// Seals every signing key under the newest key-encryption key. How many were not.
+/// What was sealed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Signing keys that were sealed under an older key.
+    pub signing_keys: usize,
+    /// Mails that were.
+    pub mails: usize,
+    /// Signing keys that none of the keys opens, and that stay as they are.
+    pub closed_keys: usize,
+}
+
+/// Seals every signing key, and every mail that waits, under the newest key-encryption
+/// key.
 ///
 /// # Errors
-/// [`KeyRingError`]; those before it are done, and it can be called again.
-pub async fn rewrap(store: &dyn AuthStore, sealing: &KeyEncryptionKeys) -> Result<usize, KeyRingError> {
-    let mut done = 0;
-    for key in store.signing_keys().await? {
-        if sealing.is_current(&key.private_key) {
-            continue;
-        }
-        let sealed = key.reseal(sealing)?;
-        if store.reseal_signing_key(key.generation, &key.private_key, &sealed).await? {
-            done += 1;
+/// [`KeyRingError`]; [`KeyRingError::Foreign`] where the key-encryption keys open none of
+/// the signing keys. Otherwise those before it are done, and it can be called again.
+pub async fn rewrap(store: &dyn AuthStore, sealing: &KeyEncryptionKeys) -> Result<Rewrapped, KeyRingError> {
+    let records = store.signing_keys().await?;
+    if !is_at_home(&records, sealing) {
+        return Err(KeyRingError::Foreign);
+    }
+    let mut done = Rewrapped { signing_keys: 0, mails: 0, closed_keys: 0 };
+    for key in records {
+        if key.open(sealing).is_err() {
+            done.closed_keys += 1;
+        } else if !sealing.is_current(&key.private_key) {
+            let sealed = key.reseal(sealing)?;
+            let is_done = store.reseal_signing_key(key.generation, &key.private_key, &sealed).await?;
+            done.signing_keys += usize::from(is_done);
         }
     }
+    done.mails = mail::rewrap(store, sealing).await?;
     Ok(done)
 }

@@ -1,8 +1,11 @@
 //! What admins do with users.
 
+use accrue_auth::domain::Client;
+use accrue_chassis::clock::{Clock as _, SystemClock};
 use accrue_chassis::tokens::Scopes;
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::harness::Auth;
 use crate::me::signed_up;
@@ -14,9 +17,9 @@ async fn admin(auth: &Auth, name: &str) -> (String, String) {
     let body = json!({"roles": ["admin"]});
     let answer = auth.ask_as(&service, "PUT", &format!("/v1/users/{user_id}/roles"), Some(body)).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["roles"]), (200, &json!(["admin"])));
-    let scopes = Scopes::parse("users:admin");
-    let token = auth.issuer.for_user(&user_id, Uuid::now_v7(), &scopes).await.expect("a token");
-    (user_id, token.token)
+    let scopes = Scopes::parse("me users:admin");
+    let token = auth.user_token_for(&user_id, &scopes).await;
+    (user_id, token)
 }
 
 #[tokio::test]
@@ -40,6 +43,45 @@ async fn only_admins_may() {
 }
 
 #[tokio::test]
+async fn a_service_whose_client_is_gone_does_nothing_more() {
+    let auth = Auth::start().await;
+    let (user_id, _) = signed_up(&auth, "ada").await;
+    let token = auth.service_token("users:admin").await;
+    let batch = async |key: &str| {
+        let body = json!({"users": [{"email": "eve@example.com", "roles": ["admin"]}]});
+        let request = Request::post("/v1/users/batch")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()));
+        auth.ask(request.expect("a request")).await
+    };
+    assert_eq!(auth.ask_as(&token, "GET", "/v1/users", None).await.status, 200);
+    assert!(auth.store.delete_client("a-service").await.expect("an answer"));
+    batch("k-1").await.problem(403, "insufficient_scope");
+    let path = format!("/v1/users/{user_id}");
+    for (method, path, body) in [
+        ("GET", "/v1/users", None),
+        ("GET", &path, None),
+        ("DELETE", &path, None),
+        ("POST", &format!("{path}/deactivate"), None),
+        ("POST", &format!("{path}/password-reset"), None),
+        ("PUT", &format!("{path}/roles"), Some(json!({"roles": ["admin"]}))),
+    ] {
+        auth.ask_as(&token, method, path, body).await.problem(403, "insufficient_scope");
+    }
+
+    // Nor one whose client has lost the scope since.
+    let (client, _) =
+        Client::new("reader", Scopes::parse("accounts:read"), SystemClock.now()).expect("a client");
+    auth.store.create_client(&client).await.expect("written");
+    let scopes = Scopes::parse("users:admin");
+    let token = auth.issuer.for_client(&client.client_id, &scopes).await.expect("a token").token;
+    auth.ask_as(&token, "GET", "/v1/users", None).await.problem(403, "insufficient_scope");
+    assert_eq!(auth.events_written().await, 1);
+}
+
+#[tokio::test]
 async fn a_deactivated_user_is_out_until_reactivated() {
     let auth = Auth::start().await;
     let (user_id, token) = signed_up(&auth, "ada").await;
@@ -52,6 +94,8 @@ async fn a_deactivated_user_is_out_until_reactivated() {
     auth.ask_as(&token, "GET", "/v1/users/me", None).await.problem(403, "user_deactivated");
     let change = json!({"display_name": "Ada"});
     auth.ask_as(&token, "PATCH", "/v1/users/me", Some(change)).await.problem(403, "user_deactivated");
+    // Nor do they leave and come back as somebody new.
+    auth.ask_as(&token, "DELETE", "/v1/users/me", None).await.problem(403, "user_deactivated");
     for _ in 0..2 {
         let answer = auth.ask_as(&service, "POST", &format!("{path}/reactivate"), None).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("active")));
@@ -87,6 +131,36 @@ async fn the_last_admin_stays() {
     let unknown = Some(json!({"roles": ["admin", "emperor"]}));
     let problem = auth.ask_as(&ida_token, "PUT", &format!("{path}/roles"), unknown).await;
     assert_eq!(problem.problem(400, "invalid_request")["errors"][0]["pointer"], "/roles/1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_admins_who_step_down_at_once_are_not_both_gone() {
+    let auth = Auth::start().await;
+    let mut names = 0;
+    let mut stay: Option<(String, String)> = None;
+    for round in 0..12 {
+        let mut both = Vec::from_iter(stay.take());
+        while both.len() < 2 {
+            names += 1;
+            both.push(admin(&auth, &format!("admin{names}")).await);
+        }
+        let step_down = |(user_id, token): &(String, String)| {
+            let (path, token) = (format!("/v1/users/{user_id}"), token.clone());
+            let request = match round % 3 {
+                0 => ("PUT", format!("{path}/roles"), Some(json!({"roles": []}))),
+                1 => ("POST", format!("{path}/deactivate"), None),
+                _ => ("DELETE", "/v1/users/me".to_owned(), None),
+            };
+            let auth = &auth;
+            async move { auth.ask_as(&token, request.0, &request.1, request.2).await.status.as_u16() }
+        };
+        let (ada, ida) = tokio::join!(step_down(&both[0]), step_down(&both[1]));
+        assert_eq!(u8::from(ada == 409) + u8::from(ida == 409), 1, "round {round}: {ada} and {ida}");
+        stay = Some(both.swap_remove(usize::from(ada != 409)));
+        let service = auth.service_token("users:admin").await;
+        let admins = auth.ask_as(&service, "GET", "/v1/users?role=admin&status=active", None).await;
+        assert_eq!(admins.json()["data"].as_array().map(Vec::len), Some(1), "round {round}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use accrue_auth::domain::{
     Client, Digest, IdempotencyKey, KeptReply, LoginName, NewUser, Posting, Rotation, Session, TicketKind,
-    User, UserChange,
+    User, UserChange, WaitingMail,
 };
 use accrue_auth::sealing::Sealed;
 use accrue_auth::store::{
@@ -109,6 +109,19 @@ impl MailStore for Away {
     }
 
     async fn put_off(&self, _: &MailClaim, _: &ClaimedMail, _: OffsetDateTime) -> Result<(), StoreError> {
+        Err(unavailable())
+    }
+
+    async fn mail_not_under(
+        &self,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn reseal_mail(&self, _: &str, _: &WaitingMail, _: &Sealed) -> Result<bool, StoreError> {
         Err(unavailable())
     }
 

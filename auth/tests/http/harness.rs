@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use accrue_auth::domain::{Client, Role, Roles, Session};
 use accrue_auth::limits::{Rate, Rates};
 use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::{self, AuthStore};
 use accrue_auth::tokens::{KeyRing, TokenIssuer};
 use accrue_auth::{AuthConfig, Parts, Service, assemble};
-use accrue_chassis::clock::SystemClock;
+use accrue_chassis::clock::{Clock as _, SharedClock, SystemClock};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::telemetry;
 use accrue_chassis::tokens::Scopes;
@@ -22,7 +23,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use uuid::Uuid;
 
 /// One auth.
 pub(crate) struct Auth {
@@ -54,21 +54,38 @@ impl Auth {
         Self::over(store, &config, files)
     }
 
+    /// One that takes the time from `clock`.
+    pub(crate) async fn at(clock: SharedClock) -> Self {
+        let files = accrue_testkit::data_dir();
+        let url = format!("sqlite:{}", files.path().join("auth.db").display());
+        let store = store::open(&url, Arc::clone(&clock), true).await.expect("a store");
+        Self::assembled((store, clock), &config(), files)
+    }
+
     pub(crate) fn over(store: Arc<dyn AuthStore>, config: &AuthConfig, files: tempfile::TempDir) -> Self {
+        Self::assembled((store, Arc::new(SystemClock)), config, files)
+    }
+
+    fn assembled(
+        (store, clock): (Arc<dyn AuthStore>, SharedClock),
+        config: &AuthConfig,
+        files: tempfile::TempDir,
+    ) -> Self {
         let (published, lifecycle) = (Published::default(), Lifecycle::new());
         let parts = Parts {
             store: Arc::clone(&store),
             publisher: Box::new(published.clone()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
             lifecycle: lifecycle.clone(),
             metrics: metrics(),
         };
         let keys = config.tokens.key_encryption_keys.clone().expect("keys");
-        let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::new(SystemClock));
+        let ring = KeyRing::new(Arc::clone(&store), keys, &config.tokens, Arc::clone(&clock));
         let name = format!("http://{}", config.listen);
-        let issuer = TokenIssuer::new(ring, name, &config.tokens, Arc::new(SystemClock));
-        let Service { router, relay, postman, .. } = assemble(config, parts).expect("a service");
+        let issuer = TokenIssuer::new(ring, name, &config.tokens, clock);
+        let Service { router, relay, keys, postman } = assemble(config, parts).expect("a service");
         lifecycle.spawn_worker(relay.run(lifecycle.worker_token()));
+        lifecycle.spawn_worker(keys.run(lifecycle.worker_token()));
         if let Some(postman) = postman {
             lifecycle.spawn_worker(postman.run(lifecycle.worker_token()));
         }
@@ -86,15 +103,39 @@ impl Auth {
         self.ask(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
-    /// The token of a service that may do `scope`.
+    /// The token of a service, `a-service`, that may do anything and asked for `scope`.
     pub(crate) async fn service_token(&self, scope: &str) -> String {
+        // A store that is away keeps no client either.
+        if let Ok(None) = self.store.client("a-service").await {
+            let roles: Roles = Role::ALL.into_iter().collect();
+            let client = Client {
+                client_id: "a-service".to_owned(),
+                name: "a service".to_owned(),
+                scopes: roles.scopes(),
+                secrets: vec![[0; 32]],
+                created_at: SystemClock.now(),
+            };
+            self.store.create_client(&client).await.expect("written");
+        }
         let token = self.issuer.for_client("a-service", &Scopes::parse(scope)).await;
         token.expect("a token").token
     }
 
-    /// The token of a user without roles, in a session that nobody began.
+    /// The token of a user without roles, in a new session.
     pub(crate) async fn user_token(&self, user_id: &str) -> String {
-        let token = self.issuer.for_user(user_id, Uuid::now_v7(), &Scopes::default()).await;
+        self.user_token_for(user_id, &Roles::none().scopes()).await
+    }
+
+    /// The token of a user that allows `scopes`, in a new session.
+    pub(crate) async fn user_token_for(&self, user_id: &str, scopes: &Scopes) -> String {
+        let user = self.store.user(user_id).await.ok().flatten();
+        let epoch = user.as_ref().map_or(0, |user| user.session_epoch);
+        let now = SystemClock.now();
+        let (session, _) = Session::begin(user_id.to_owned(), epoch, None, now, time::Duration::DAY);
+        if user.is_some() {
+            self.store.begin_session(&session).await.expect("begun");
+        }
+        let token = self.issuer.for_user(user_id, session.session_id, scopes).await;
         token.expect("a token").token
     }
 

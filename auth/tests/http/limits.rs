@@ -38,6 +38,19 @@ async fn sign_ups_from_one_address_are_limited() {
 }
 
 #[tokio::test]
+async fn a_lost_reply_is_given_again_at_no_cost_and_another_request_is_not() {
+    let auth = Auth::with(two_sign_ups(0)).await;
+    let body = json!({"email": "ada@example.com", "password": "correct horse"});
+    assert_eq!(auth.register_with_key("k-1", &body).await.status, 201);
+    for _ in 0..4 {
+        assert_eq!(auth.register_with_key("k-1", &body).await.status, 201);
+    }
+    let other = json!({"email": "ida@example.com", "password": "correct horse"});
+    auth.register_with_key("k-1", &other).await.problem(422, "idempotency_key_reused");
+    auth.register_with_key("k-1", &other).await.problem(429, "too_many_requests");
+}
+
+#[tokio::test]
 async fn without_trusted_proxies_the_header_counts_for_nothing() {
     let auth = Auth::with(two_sign_ups(0)).await;
     for (name, from) in [("ada", "1.1.1.1"), ("ida", "2.2.2.2")] {

@@ -173,6 +173,45 @@ async fn guessing_with_a_stolen_token_is_limited() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 9);
 }
 
+#[tokio::test]
+async fn a_password_change_that_is_not_admitted_costs_no_hash() {
+    use accrue_auth::limits::{Rate, Rates};
+    use accrue_auth::passwords::HashCost;
+    let limits = Rates::all(Rate { count: 3, window_s: 3_600 });
+    let config = accrue_auth::AuthConfig { limits, ..crate::harness::config() };
+    let auth = Auth::with(config.clone()).await;
+    let (_, token) = signed_up(&auth, "ada").await;
+    // Nothing can be hashed at this cost, so whoever tries is answered with 500.
+    let hash_cost = HashCost { memory_kib: 0, passes: 0 };
+    let config = accrue_auth::AuthConfig { hash_cost, ..config };
+    let unable = Auth::over(auth.store.clone(), &config, accrue_testkit::data_dir());
+    let body = json!({"current_password": "wrong horse", "new_password": "battery staple"});
+    for expected in [500, 500, 500, 429, 429] {
+        let answer = unable.ask_as(&token, "PUT", "/v1/users/me/password", Some(body.clone())).await;
+        assert_eq!(answer.status, expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_changes_of_one_password_one_is_done() {
+    let auth = Auth::start().await;
+    let (user_id, token) = signed_up(&auth, "ada").await;
+    let changes = (0..8).map(|index| {
+        let new = format!("battery staple {index}");
+        let body = json!({"current_password": "correct horse", "new_password": new});
+        auth.ask_as(&token, "PUT", "/v1/users/me/password", Some(body))
+    });
+    let answers = futures_util::future::join_all(changes).await;
+    let done: Vec<_> = (0..8).filter(|index| answers[*index].status == 204).collect();
+    assert_eq!(done.len(), 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 204) {
+        assert!([403, 409].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    assert_eq!(login(&auth, "ada@example.com", &format!("battery staple {}", done[0])).await, 200);
+    let epoch = auth.store.user(&user_id).await.expect("an answer").expect("the user").session_epoch;
+    assert_eq!(epoch, 1);
+}
+
 async fn signed_in(auth: &Auth) -> Value {
     let body = json!({"email": "ada@example.com", "password": "correct horse"});
     let request = axum::http::Request::post("/v1/login")

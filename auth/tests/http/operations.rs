@@ -1,8 +1,10 @@
 //! What operators and orchestrators see.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
-use crate::harness::Auth;
+use crate::harness::{Auth, config};
 
 #[tokio::test]
 async fn a_lost_broker_degrades_and_registering_goes_on() {
@@ -20,6 +22,30 @@ async fn a_lost_broker_degrades_and_registering_goes_on() {
     })
     .await;
     assert_eq!(auth.store.backlog().await.expect("an answer").depth, 1);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_opened_degrade() {
+    let auth = Auth::start().await;
+    let keys_are = async |auth: &Auth, status: &str, whole: &str, detail: Option<&str>| {
+        accrue_testkit::eventually(&format!("signing_keys are {status}"), async || {
+            let ready = auth.get("/healthz/ready").await;
+            assert_eq!(ready.status, 200, "registering goes on");
+            let body = ready.json();
+            let check = body["checks"].as_array()?.iter().find(|check| check["name"] == "signing_keys")?;
+            let is_as_expected = check["status"] == status && check["detail"].as_str() == detail;
+            (is_as_expected && body["status"] == whole).then_some(())
+        })
+        .await;
+    };
+    keys_are(&auth, "up", "ready", None).await;
+    // Another process over the same users, with other key-encryption keys.
+    let stray = Auth::over(Arc::clone(&auth.store), &config(), accrue_testkit::data_dir());
+    let detail = "none can sign: the key-encryption keys do not open it";
+    keys_are(&stray, "down", "degraded", Some(detail)).await;
+    let login = json!({"email": "ada@example.com", "password": "correct horse"});
+    assert_eq!(stray.register(&login).await.status, 201);
+    crate::signing_in::sign_in(&stray, &login).await.problem(503, "keys_unavailable");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The postman round by round: refused, away, died, without its key.
 
+mod broken_off;
+
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
@@ -20,28 +22,46 @@ const SENT: Outcome = Outcome { sent: 1, put_off: 0, given_up: 0 };
 const PUT_OFF: Outcome = Outcome { sent: 0, put_off: 1, given_up: 0 };
 const GIVEN_UP: Outcome = Outcome { sent: 0, put_off: 0, given_up: 1 };
 
-/// A store with one user, for whom a mail waits.
+/// A store with users, for each of whom a mail waits.
 struct Office {
     store: Arc<dyn AuthStore>,
     clock: Arc<ManualClock>,
     keys: KeyEncryptionKeys,
-    _files: tempfile::TempDir,
+    /// Of a store in a file.
+    _files: Option<tempfile::TempDir>,
 }
 
 impl Office {
     async fn open() -> Self {
+        Self::with(&[ADA]).await
+    }
+
+    async fn with(addresses: &[&str]) -> Self {
         let files = accrue_testkit::data_dir();
-        let clock = ManualClock::new(datetime!(2026-01-02 03:04:05 UTC));
         let url = format!("sqlite:{}", files.path().join("auth.db").display());
-        let store = store::open(&url, Arc::<ManualClock>::clone(&clock), true).await.expect("a store");
-        let office = Self { store, clock, keys: new_keys(), _files: files };
-        let email = EmailAddress::parse(ADA).expect("an address");
-        let composer = Composer::new(office.keys.clone(), "https://example.com", office.clock.clone());
-        let mail = composer.verification(&email).expect("a mail");
-        let now = office.clock.now();
-        let new = NewUser::new(office.store.new_user_id(), Profile::of(email), None, now, None);
-        office.store.register(new.post(Some(mail))).await.expect("registered");
+        let office = Self { _files: Some(files), ..Self::at(&url).await };
+        for address in addresses {
+            office.register(address).await;
+        }
         office
+    }
+
+    /// Without users, in the store at `url`.
+    async fn at(url: &str) -> Self {
+        let clock = ManualClock::new(datetime!(2026-01-02 03:04:05 UTC));
+        let store = store::open(url, Arc::<ManualClock>::clone(&clock), true).await.expect("a store");
+        Self { store, clock, keys: new_keys(), _files: None }
+    }
+
+    /// Somebody signs up, a second after whoever did before.
+    async fn register(&self, address: &str) {
+        self.clock.advance(Duration::seconds(1));
+        let email = EmailAddress::parse(address).expect("an address");
+        let composer = Composer::new(self.keys.clone(), "https://example.com", self.clock.clone());
+        let mail = composer.verification(&email).expect("a mail");
+        let now = self.clock.now();
+        let new = NewUser::new(self.store.new_user_id(), Profile::of(email), None, now, None);
+        self.store.register(new.post(Some(mail))).await.expect("registered");
     }
 
     fn postman(&self, url: &str) -> Postman {
@@ -50,6 +70,10 @@ impl Office {
 
     fn postman_with(&self, url: &str, keys: KeyEncryptionKeys) -> Postman {
         let transport = SmtpTransport::new(&url.to_owned().into()).expect("a transport");
+        self.postman_by(transport, keys)
+    }
+
+    fn postman_by(&self, transport: SmtpTransport, keys: KeyEncryptionKeys) -> Postman {
         let from = "Accrue <no-reply@example.com>".parse().expect("a sender");
         let sending = Sending { transport: Arc::new(transport), from, keys };
         Postman::new(self.store.clone(), sending, self.clock.clone(), Arc::new(Notify::new()))

@@ -66,6 +66,29 @@ async fn signing_out_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_token_that_outlives_its_session_erases_nobody() {
+    let auth = Auth::start().await;
+    let signed_out = text(&ada(&auth).await, "access_token");
+    let before = json!({"username": "ada.l", "password": "correct horse"});
+    let elsewhere = text(&sign_in(&auth, &before).await.json(), "access_token");
+    let here = text(&sign_in(&auth, &before).await.json(), "access_token");
+    assert_eq!(auth.ask_as(&signed_out, "POST", "/v1/logout", None).await.status, 204);
+    let body = json!({"current_password": "correct horse", "new_password": "another battery"});
+    assert_eq!(auth.ask_as(&here, "PUT", "/v1/users/me/password", Some(body)).await.status, 204);
+    for token in [&signed_out, &elsewhere] {
+        let refused = auth.ask_as(token, "DELETE", "/v1/users/me", None).await;
+        refused.problem(401, "invalid_token");
+        assert!(refused.header("www-authenticate").expect("a challenge").contains("invalid_token"));
+    }
+    assert_eq!(auth.ask_as(&here, "GET", "/v1/users/me", None).await.status, 200, "she is there");
+    // Asked for again, because the reply was lost, it is done already.
+    for _ in 0..2 {
+        assert_eq!(auth.ask_as(&here, "DELETE", "/v1/users/me", None).await.status, 204);
+    }
+    auth.ask_as(&here, "GET", "/v1/users/me", None).await.problem(404, "user_not_found");
+}
+
+#[tokio::test]
 async fn a_refresh_cut_off_leaves_one_good_token_at_most() {
     let auth = Auth::start().await;
     let mut signed_in = ada(&auth).await;

@@ -46,7 +46,7 @@ async fn whoever_signs_in_gets_tokens_that_are_good() {
         (signed_in["token_type"].clone(), signed_in["expires_in"].clone()),
         (json!("Bearer"), json!(900))
     );
-    assert_eq!(signed_in["scope"], "");
+    assert_eq!(signed_in["scope"], "me");
     let token = text(&signed_in, "access_token");
     let me = auth.ask_as(&token, "GET", &format!("/v1/users/{}", text(&signed_in, "user_id")), None).await;
     assert_eq!((me.status.as_u16(), me.json()["email"].clone()), (200, json!("ada@example.com")));
@@ -119,6 +119,12 @@ async fn sessions_are_listed_and_ended() {
     assert_eq!(list(&first_token, "").await.json()["data"].as_array().map(Vec::len), Some(1));
 
     ada_again(&auth).await;
+    for misspelled in ["except-current=true", "except_current=true&x=1", "all"] {
+        let path = format!("/v1/users/me/sessions?{misspelled}");
+        auth.ask_as(&token, "DELETE", &path, None).await.problem(400, "invalid_query");
+    }
+    list(&token, "?limits=1").await.problem(400, "invalid_query");
+    assert_eq!(list(&token, "").await.json()["data"].as_array().map(Vec::len), Some(2), "none has ended");
     let others = "/v1/users/me/sessions?except_current=true";
     assert_eq!(auth.ask_as(&token, "DELETE", others, None).await.status, 204);
     assert_eq!(list(&token, "").await.json()["data"].as_array().map(Vec::len), Some(1));
@@ -157,7 +163,7 @@ async fn tokens_of_another_issuer_are_refused() {
     let auth = Auth::start().await;
     let config = crate::harness::config();
     let keys = config.tokens.key_encryption_keys.clone().expect("keys");
-    let stranger = Auth::start().await;
+    let stranger = Auth::with(config.clone()).await;
     let ring = KeyRing::new(Arc::clone(&stranger.store), keys, &config.tokens, clock());
     let issuer = TokenIssuer::new(ring, "http://127.0.0.1:0".to_owned(), &config.tokens, clock());
     let forged = issuer.for_client("mallory", &accrue_chassis::tokens::Scopes::parse("users:admin")).await;

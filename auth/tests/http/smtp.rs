@@ -1,6 +1,7 @@
-//! A mail server for tests: it keeps what it gets, and can be away or refuse.
+//! A mail server for tests: it keeps what it gets, and can be away, refuse or misbehave.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,28 @@ pub(crate) struct MailServer {
 struct State {
     mails: Mutex<Vec<Mail>>,
     refuses: AtomicBool,
+    /// Greets with 554.
+    is_closed: AtomicBool,
+    takes_utf8: AtomicBool,
+    faults: Mutex<HashMap<String, Fault>>,
     is_stopping: AtomicBool,
+    /// Offers STARTTLS.
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// What the server does over a mail to a certain recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Hangs up when it hears of them.
+    HangsUp,
+    /// Says 421 instead, and then does.
+    GivesNoService,
+    /// Does not answer any more.
+    Hangs,
+    /// Hangs up when it has the mail, before it says so.
+    HangsUpAfterData,
+    /// Hangs up when it has said so, without a goodbye.
+    HangsUpAfterAnswer,
 }
 
 /// A mail as it came.
@@ -25,6 +47,8 @@ struct State {
 pub(crate) struct Mail {
     pub(crate) to: String,
     pub(crate) message: String,
+    /// Whether it came over TLS.
+    pub(crate) is_encrypted: bool,
 }
 
 impl Mail {
@@ -49,9 +73,23 @@ impl MailServer {
 
     /// One that listens where nobody did.
     pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::serving(address, State::default())
+    }
+
+    /// One that offers STARTTLS.
+    pub(crate) fn with_tls(tls: Arc<rustls::ServerConfig>) -> Self {
+        let state = State { tls: Some(tls), ..State::default() };
+        Self::serving(SocketAddr::from(([127, 0, 0, 1], 0)), state)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    fn serving(address: SocketAddr, state: State) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(State::default());
+        let state = Arc::new(state);
         let serving = Arc::clone(&state);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -59,7 +97,7 @@ impl MailServer {
                     return;
                 }
                 // A client that hangs up half-way has sent nothing.
-                drop(stream.and_then(|stream| serve(&stream, &serving)));
+                drop(stream.and_then(|stream| serve(stream, &serving)));
             }
         });
         Self { address, state, thread: Some(thread) }
@@ -91,6 +129,29 @@ impl MailServer {
     pub(crate) fn refuse(&self, refuses: bool) {
         self.state.refuses.store(refuses, Ordering::SeqCst);
     }
+
+    pub(crate) fn close(&self, is_closed: bool) {
+        self.state.is_closed.store(is_closed, Ordering::SeqCst);
+    }
+
+    /// Offers `SMTPUTF8` from now on.
+    pub(crate) fn take_utf8(&self) {
+        self.state.takes_utf8.store(true, Ordering::SeqCst);
+    }
+
+    /// Misbehaves over mail to `to`, until it is mended.
+    pub(crate) fn misbehave(&self, to: &str, fault: Fault) {
+        self.state.faults.lock().expect("no test panicked").insert(to.to_owned(), fault);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.state.faults.lock().expect("no test panicked").clear();
+    }
+
+    /// How many mails to `to` are here.
+    pub(crate) fn count_to(&self, to: &str) -> usize {
+        self.mails().iter().filter(|mail| mail.to == to).count()
+    }
 }
 
 pub(crate) fn url(address: SocketAddr) -> String {
@@ -107,40 +168,79 @@ impl Drop for MailServer {
     }
 }
 
-fn serve(stream: &TcpStream, state: &State) -> std::io::Result<()> {
+/// What the dialogue goes over: the bare connection, then TLS over it.
+trait Duplex: Read + Write {}
+
+impl<T: Read + Write> Duplex for T {}
+
+fn serve(stream: TcpStream, state: &State) -> std::io::Result<()> {
     stream.set_read_timeout(Some(std::time::Duration::from_secs(10)))?;
-    let mut lines = BufReader::new(stream).lines();
-    let say = |text: &str| (&mut &*stream).write_all(format!("{text}\r\n").as_bytes());
-    say("220 test ESMTP")?;
-    let mut to = String::new();
-    while let Some(line) = lines.next() {
-        let line = line?;
+    let bare = stream.try_clone()?;
+    let mut wire: BufReader<Box<dyn Duplex>> = BufReader::new(Box::new(stream));
+    let (mut to, mut is_encrypted, mut fault) = (String::new(), false, None);
+    if state.is_closed.load(Ordering::SeqCst) {
+        return say(&mut wire, "554 no service here");
+    }
+    say(&mut wire, "220 test ESMTP")?;
+    while let Some(line) = hear(&mut wire)? {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-        match verb.as_str() {
-            "EHLO" => say("250-test\r\n250 8BITMIME")?,
-            "RCPT" if state.refuses.load(Ordering::SeqCst) => say(&format!("451 not now: {line}"))?,
-            "RCPT" => {
-                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
-                say("250 ok")?;
+        match (verb.as_str(), &state.tls) {
+            ("EHLO", Some(_)) if !is_encrypted => say(&mut wire, "250-test\r\n250-STARTTLS\r\n250 8BITMIME")?,
+            ("EHLO", _) if state.takes_utf8.load(Ordering::SeqCst) => {
+                say(&mut wire, "250-test\r\n250-SMTPUTF8\r\n250 8BITMIME")?;
             }
-            "DATA" => {
-                say("354 go on")?;
+            ("EHLO", _) => say(&mut wire, "250-test\r\n250 8BITMIME")?,
+            ("STARTTLS", Some(tls)) => {
+                say(&mut wire, "220 go on")?;
+                let server = rustls::ServerConnection::new(Arc::clone(tls)).map_err(std::io::Error::other)?;
+                wire = BufReader::new(Box::new(rustls::StreamOwned::new(server, bare.try_clone()?)));
+                is_encrypted = true;
+            }
+            ("RCPT", _) if state.refuses.load(Ordering::SeqCst) => {
+                say(&mut wire, &format!("451 not now: {line}"))?;
+            }
+            ("RCPT", _) => {
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut to);
+                fault = state.faults.lock().expect("no test panicked").get(&to).copied();
+                match fault {
+                    Some(Fault::HangsUp) => return Ok(()),
+                    Some(Fault::GivesNoService) => return say(&mut wire, "421 closing"),
+                    Some(Fault::Hangs) => return std::io::copy(&mut wire, &mut std::io::sink()).map(drop),
+                    _ => say(&mut wire, "250 ok")?,
+                }
+            }
+            ("DATA", _) => {
+                say(&mut wire, "354 go on")?;
                 let mut message = String::new();
-                for line in lines.by_ref() {
-                    let line = line?;
-                    if line == "." {
-                        break;
-                    }
+                while let Some(line) = hear(&mut wire)?.filter(|line| line != ".") {
                     message.push_str(&line);
                     message.push_str("\r\n");
                 }
-                let mail = Mail { to: to.clone(), message };
+                let mail = Mail { to: to.clone(), message, is_encrypted };
                 state.mails.lock().expect("no test panicked").push(mail);
-                say("250 taken")?;
+                if fault == Some(Fault::HangsUpAfterData) {
+                    return Ok(());
+                }
+                say(&mut wire, "250 taken")?;
+                if fault == Some(Fault::HangsUpAfterAnswer) {
+                    return Ok(());
+                }
             }
-            "QUIT" => return say("221 bye"),
-            _ => say("250 ok")?,
+            ("QUIT", _) => return say(&mut wire, "221 bye"),
+            _ => say(&mut wire, "250 ok")?,
         }
     }
     Ok(())
+}
+
+fn say(wire: &mut BufReader<Box<dyn Duplex>>, text: &str) -> std::io::Result<()> {
+    wire.get_mut().write_all(format!("{text}\r\n").as_bytes())?;
+    wire.get_mut().flush()
+}
+
+/// The next line; none at the end.
+fn hear(wire: &mut BufReader<Box<dyn Duplex>>) -> std::io::Result<Option<String>> {
+    let mut line = String::new();
+    let is_there = wire.read_line(&mut line)? > 0;
+    Ok(is_there.then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
 }

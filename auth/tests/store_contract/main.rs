@@ -5,11 +5,13 @@ mod clients;
 mod durability;
 mod erasing;
 mod finding;
+mod leaving;
 mod mailing;
 mod outbox;
 mod place;
 mod registering;
 mod relaying;
+mod resealing;
 mod sessions;
 mod signing_keys;
 mod throttling;
@@ -61,6 +63,8 @@ contract!(
     finding::a_user_without_a_password_has_none,
     finding::users_are_listed_newest_first_page_by_page,
     finding::a_list_holds_only_what_passes_its_filter,
+    leaving::of_all_admins_who_leave_at_once_one_stays,
+    leaving::the_last_admin_does_not_leave_in_any_way,
     outbox::a_claim_gives_each_event_once,
     outbox::an_event_tells_the_whole_user,
     outbox::an_old_token_marks_and_releases_nothing,
@@ -80,6 +84,9 @@ contract!(
     mailing::another_address_voids_mail_and_tickets,
     mailing::nothing_is_posted_to_a_user_who_changed,
     mailing::an_erased_user_has_no_mail,
+    resealing::mail_that_waits_goes_out_after_its_key_has_gone,
+    resealing::mail_that_does_not_open_stays_and_stops_nothing,
+    resealing::only_the_very_mail_is_sealed_anew,
     throttling::of_fifty_tries_at_once_the_limit_is_admitted,
     throttling::a_window_ends_when_it_says,
     throttling::what_is_given_back_is_admitted_again,
@@ -100,6 +107,7 @@ contract!(
     signing_keys::a_rotation_by_hand_waits_like_any_other,
     signing_keys::another_algorithm_comes_with_the_next_key,
     signing_keys::private_keys_are_sealed_and_can_be_sealed_anew,
+    signing_keys::keys_that_belong_elsewhere_add_none_unless_told,
 );
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accrue_auth::domain::{Digest, Session, USED_TOKENS};
+use accrue_auth::domain::{Session, USED_TOKENS, UsedToken};
 use accrue_chassis::clock::{Clock as _, ManualClock};
 use futures_util::future::join_all;
 use time::Duration;
@@ -32,8 +32,8 @@ pub(crate) async fn a_session_is_found_as_it_was_written(place: &Place) {
     clock.advance(Duration::hours(1));
     let (rotation, _) = ada.rotation(ada.current, clock.now(), LIFETIME);
     assert!(store.rotate_session(&rotation).await.expect("an answer"));
-    ada.used.push(ada.current);
-    (ada.current, ada.rotated_at) = (rotation.to, Some(rotation.at));
+    ada.used.push(UsedToken { digest: ada.current, at: Some(rotation.at) });
+    ada.current = rotation.to;
     (ada.last_used_at, ada.expires_at) = (rotation.at, rotation.at + LIFETIME);
     assert_eq!(place.store(&clock).await.session(ada.session_id).await.expect("an answer"), Some(ada));
 }
@@ -50,7 +50,8 @@ pub(crate) async fn of_parallel_rotations_one_is_done(place: &Place) {
     assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
     let winner = done.iter().position(|done| *done).expect("a winner");
     let found = stores[1].session(ada.session_id).await.expect("an answer").expect("the session");
-    assert_eq!((found.current, found.used), (rotations[winner].to, vec![ada.current]));
+    let used = UsedToken { digest: ada.current, at: Some(rotations[winner].at) };
+    assert_eq!((found.current, found.used), (rotations[winner].to, vec![used]));
 }
 
 pub(crate) async fn used_tokens_are_remembered_to_a_limit(place: &Place) {
@@ -58,12 +59,13 @@ pub(crate) async fn used_tokens_are_remembered_to_a_limit(place: &Place) {
     let store = place.store(&clock).await;
     let mut ada = session(&clock, "u1", 0);
     store.begin_session(&ada).await.expect("written");
-    let mut used: Vec<Digest> = Vec::new();
+    let mut used = Vec::new();
     for _ in 0..usize::from(USED_TOKENS) + 5 {
         let (rotation, _) = ada.rotation(ada.current, clock.now(), LIFETIME);
         assert!(store.rotate_session(&rotation).await.expect("an answer"));
-        used.push(ada.current);
+        used.push(UsedToken { digest: ada.current, at: Some(rotation.at) });
         ada.current = rotation.to;
+        clock.advance(Duration::seconds(1));
     }
     let found = store.session(ada.session_id).await.expect("an answer").expect("the session");
     assert_eq!(found.used, used[5..]);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use accrue_auth::config::TokenConfig;
 use accrue_auth::sealing::KeyEncryptionKeys;
 use accrue_auth::store::AuthStore;
-use accrue_auth::tokens::{KeyRing, Rotated, SigningAlgorithm, TokenIssuer, rewrap, rotate};
+use accrue_auth::tokens::{
+    KeyRing, KeyRingError, Rewrapped, Rotated, SigningAlgorithm, TokenIssuer, rewrap, rotate,
+    rotate_after_loss,
+};
 use accrue_chassis::clock::{Clock as _, ManualClock, SharedClock};
 use accrue_chassis::tokens::{Scopes, TokenError, Verifier};
 use futures_util::future::join_all;
@@ -163,8 +166,37 @@ pub(crate) async fn private_keys_are_sealed_and_can_be_sealed_anew(place: &Place
     assert!(locked_out.issuer.for_client("shop", &Scopes::default()).await.is_err());
     assert!(locked_out.verifier.verify(&token).await.is_ok(), "the public half needs no key");
     assert!(rewrap(&*store, &only_new).await.is_err());
-    assert_eq!(rewrap(&*store, &both).await.expect("done"), 1);
-    assert_eq!(rewrap(&*store, &both).await.expect("done"), 0);
+    let done = async || rewrap(&*store, &both).await.expect("done");
+    assert_eq!(done().await, Rewrapped { signing_keys: 1, mails: 0, closed_keys: 0 });
+    assert_eq!(done().await, Rewrapped { signing_keys: 0, mails: 0, closed_keys: 0 });
     let unlocked = Process::new(&store, &only_new, &clock);
     assert_eq!(key_id(&unlocked.token().await), key_id(&token));
+}
+
+pub(crate) async fn keys_that_belong_elsewhere_add_none_unless_told(place: &Place) {
+    let clock = now();
+    let store = place.store(&clock).await;
+    let (right, wrong, algorithm) = (sealing(), sealing(), SigningAlgorithm::Es256);
+    let process = Process::new(&store, &right, &clock);
+    let token = process.token().await;
+    let refused = rotate(&*store, algorithm, &wrong, clock.now()).await;
+    assert!(matches!(refused, Err(KeyRingError::Foreign)), "{refused:?}");
+    let refused = rewrap(&*store, &wrong).await;
+    assert!(matches!(refused, Err(KeyRingError::Foreign)), "{refused:?}");
+    // Nor does a process that runs with them, when it is time for the next key.
+    clock.advance(Duration::days(31));
+    let stray = Process::new(&store, &wrong, &clock);
+    assert_eq!(stray.published().await, [key_id(&token)]);
+    assert_eq!(process.published().await.len(), 2, "whoever is at home adds it");
+
+    // The right keys are lost: what waits under them helps nobody.
+    let added = rotate_after_loss(&*store, algorithm, &wrong, clock.now()).await.expect("a key");
+    let Rotated::Added(key) = added else { panic!("no key was added: {added:?}") };
+    let again = rotate(&*store, algorithm, &wrong, clock.now()).await.expect("a key that waits");
+    assert!(matches!(again, Rotated::Waiting(other) if other.key_id == key.key_id));
+    assert!(stray.issuer.for_client("shop", &Scopes::default()).await.is_err(), "not yet");
+    clock.advance(Duration::minutes(6));
+    assert_eq!(key_id(&stray.token().await), key.key_id);
+    let done = rewrap(&*store, &wrong).await.expect("done");
+    assert_eq!(done, Rewrapped { signing_keys: 0, mails: 0, closed_keys: 2 });
 }

@@ -23,6 +23,8 @@ pub const SECURITY_LOG: &str = "accrue::security";
 pub const TOKEN_SCHEME: &str = "token";
 /// The scheme of a user's own token, for what is the user's own.
 pub const OWNER_SCHEME: &str = "owner";
+/// The scope that such a token has, unless its holder asked for one that allows less.
+pub const OWNER_SCOPE: &str = "me";
 
 /// Who may call one operation: any of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,13 +185,17 @@ fn admit(access: &[Access], caller: &Caller, user_in_path: Option<&str>) -> Resu
     let may = |access: &Access| match access {
         Access::Anyone => true,
         Access::Scopes(scopes) => scopes.iter().all(|scope| caller.scopes.contains(scope)),
-        Access::Owner => caller.user_id().is_some_and(|user| user_in_path.is_none_or(|id| id == user)),
+        Access::Owner => {
+            let user = caller.user_id().filter(|_| caller.scopes.contains(OWNER_SCOPE));
+            user.is_some_and(|user| user_in_path.is_none_or(|id| id == user))
+        }
     };
     if access.iter().any(may) {
         return Ok(());
     }
     // A user learns nothing of what is another's, not even that it is there.
-    if caller.user_id().is_some() && access.contains(&Access::Owner) {
+    let has_owner = access.contains(&Access::Owner);
+    if has_owner && caller.user_id().is_some_and(|user| user_in_path.is_some_and(|id| id != user)) {
         return Err(Problem::not_found("not_found", "There is no such thing, or it is another's."));
     }
     let scopes: Vec<&str> = access
@@ -197,6 +203,7 @@ fn admit(access: &[Access], caller: &Caller, user_in_path: Option<&str>) -> Resu
         .filter_map(|access| if let Access::Scopes(scopes) = access { Some(scopes) } else { None })
         .flatten()
         .map(String::as_str)
+        .chain(caller.user_id().filter(|_| has_owner).map(|_| OWNER_SCOPE))
         .collect();
     let scopes = scopes.join(" ");
     let detail = if scopes.is_empty() {

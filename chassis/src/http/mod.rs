@@ -12,7 +12,8 @@ mod serve;
 mod trace;
 
 pub use access::{
-    Access, AccessTable, OWNER_SCHEME, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table, guard,
+    Access, AccessTable, OWNER_SCHEME, OWNER_SCOPE, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table,
+    guard,
 };
 pub use client::{ClientAddress, PeerAddress, TrustedProxies};
 pub use documentation::documentation;

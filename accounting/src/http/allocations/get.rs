@@ -2,7 +2,6 @@
 
 use accrue_chassis::http::Path;
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
-use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
@@ -29,10 +28,9 @@ use crate::ledger::AllocationView;
 )]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
-    caller: Caller,
     Path((id, allocation_id)): Path<(String, String)>,
 ) -> Result<Json<AllocationView>, ApiError> {
-    readable(&accounting, &caller, &id).await?;
+    readable(&accounting, &id).await?;
     let allocation_id = parse_id(&allocation_id)?;
     let found = accounting.store.allocation(&id, allocation_id).await?.ok_or_else(unknown_allocation)?;
     Ok(Json(AllocationView::new(&id, &found.allocation, found.at)))

@@ -2,7 +2,6 @@
 
 use accrue_chassis::http::Path;
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
-use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
@@ -29,10 +28,9 @@ use crate::ledger::ReservationView;
 )]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
-    caller: Caller,
     Path((id, reservation_id)): Path<(String, String)>,
 ) -> Result<Json<ReservationView>, ApiError> {
-    readable(&accounting, &caller, &id).await?;
+    readable(&accounting, &id).await?;
     let reservation_id = parse_id(&reservation_id)?;
     let found = accounting.store.reservation(&id, reservation_id).await?.ok_or_else(unknown_reservation)?;
     Ok(Json(ReservationView::new(&id, &found)))

@@ -2,7 +2,6 @@
 
 use accrue_chassis::http::Path;
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
-use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
@@ -29,10 +28,9 @@ use crate::ledger::UsageView;
 )]
 pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
-    caller: Caller,
     Path((id, usage_id)): Path<(String, String)>,
 ) -> Result<Json<UsageView>, ApiError> {
-    readable(&accounting, &caller, &id).await?;
+    readable(&accounting, &id).await?;
     let usage_id = parse_id(&usage_id)?;
     let found = accounting.store.usage(&id, usage_id).await?.ok_or_else(unknown_usage)?;
     Ok(Json(UsageView::new(&id, &found)))

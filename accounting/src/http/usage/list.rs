@@ -2,7 +2,6 @@
 
 use accrue_chassis::http::{Path, Query};
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
-use accrue_chassis::tokens::Caller;
 use axum::Json;
 use axum::extract::State;
 
@@ -29,12 +28,11 @@ use crate::ledger::UsageView;
 )]
 pub(in crate::http) async fn list(
     State(accounting): State<Accounting>,
-    caller: Caller,
     Path(id): Path<String>,
     Query(params): Query<PageParams>,
 ) -> Result<Json<Page<UsageView>>, ApiError> {
     let (limit, before) = params.check()?;
-    readable(&accounting, &caller, &id).await?;
+    readable(&accounting, &id).await?;
     let found = accounting.store.usages(&id, before, limit + 1).await?;
     let page = Page::cut(found, limit, |one| cursor::after_id(one.id));
     Ok(Json(page.map(|one| UsageView::new(&id, &one))))

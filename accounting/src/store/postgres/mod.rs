@@ -35,8 +35,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// only a server that has gone silent meets it.
 const POST_LIMIT: Duration = Duration::from_secs(6);
 /// What the server is told of every connection: a process that freezes with
-/// accounts locked must not hold them.
-const SESSION: [(&str, &str); 7] = [
+/// accounts locked must not hold them, and a plan that was made while the tables were
+/// small must not read them whole once they are large (every statement goes by a key;
+/// until the first ANALYZE the planner does not know how many rows there are).
+const SESSION: [(&str, &str); 8] = [
+    ("enable_seqscan", "off"),
     ("lock_timeout", "1s"),
     ("statement_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "5s"),

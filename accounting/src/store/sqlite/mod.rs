@@ -116,6 +116,8 @@ fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         // Every commit reaches the disk before it is acknowledged.
         .synchronous(SqliteSynchronous::Full)
+        // What was erased is overwritten, not only unlinked.
+        .pragma("secure_delete", "on")
         .busy_timeout(BUSY_LIMIT))
 }
 

@@ -43,7 +43,7 @@ async fn go_on(
     let user = owner(app, &session).await?;
     let scopes = match form.get("scope")?.map(Scopes::parse) {
         None => user.roles.scopes(),
-        Some(scopes) if scopes.is_within(&user.roles.scopes()) => scopes,
+        Some(scopes) if !scopes.is_empty() && scopes.is_within(&user.roles.scopes()) => scopes,
         Some(_) => return Err(OAuthError::invalid_scope()),
     };
     let access_token = app.tokens.for_user(&user.user_id, session.session_id, &scopes).await?;

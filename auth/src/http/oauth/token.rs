@@ -19,7 +19,8 @@ use crate::http::App;
 pub(in crate::http) struct TokenRequest {
     /// `client_credentials` or `refresh_token`.
     grant_type: String,
-    /// With `client_credentials` part of what the client may do, without it all of that.
+    /// Part of what the client, or with `refresh_token` the user, may do, words with blanks
+    /// between; without it all of that.
     scope: Option<String>,
     /// With `refresh_token`: that token.
     refresh_token: Option<String>,

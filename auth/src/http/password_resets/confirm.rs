@@ -59,7 +59,7 @@ pub(in crate::http) async fn confirm(
         Problem::invalid(vec![FieldError::new("/new_password", "invalid_value", error.to_string())])
     })?;
     let hash = app.passwords.hash(password).await?;
-    let change = |user: &_| Edit::of(user).password(hash.clone()).verify_email();
+    let change = |user: &_| Ok(Edit::of(user).password(hash.clone()).verify_email());
     let user = redeem(&app, TicketKind::Reset, &ticket, trace.traceparent(), change).await?;
     app.limits.give_back(slot).await?;
     tracing::info!(target: SECURITY_LOG, event = "password_reset", user_id = user.user_id);

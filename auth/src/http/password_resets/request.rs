@@ -8,9 +8,7 @@ use axum::http::StatusCode;
 use super::AddressBody;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::mailing::post_later;
 use crate::limits::Limit;
-use crate::mail::Composer;
 
 /// Ask for a new password
 ///
@@ -34,6 +32,7 @@ pub(in crate::http) async fn request(
     let email = body.check()?;
     let _ = app.limits.admit(Limit::ResetByPeer, &client.subject()).await?.or_problem()?;
     let _ = app.limits.admit(Limit::MailByAddress, email.as_str()).await?.or_problem()?;
-    post_later(&app, email, |_| true, Composer::reset);
+    // Written before it is answered: whoever is told that a mail is on its way gets it.
+    app.mailing.post(&app, &email, |_| true, |composer| composer.reset(&email)).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -12,8 +12,9 @@ use super::{session_id, user_id};
 use crate::http::App;
 use crate::http::error::ApiError;
 
-/// Which sessions to end.
+/// Which sessions to end. What is misspelled must not end them all.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct Which {
     /// Keep the session that asks.

@@ -20,6 +20,7 @@ const MAX_LIMIT: u32 = 200;
 
 /// Which part of the list.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct Page {
     /// How many at most.

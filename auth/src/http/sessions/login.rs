@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::domain::{LoginName, Password, Session, device};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::limits::{Limit, Slot};
+use crate::limits::{Limit, Slot, by_user};
 use crate::store::Login;
 
 /// An address or a username, and the password.
@@ -39,7 +39,7 @@ struct SecretText(String);
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn, example = json!({
     "access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiIsImtpZCI6IuKApiJ9…", "token_type": "Bearer",
-    "expires_in": 900, "refresh_token": "AZtYc2V2ZW50eSBieXRlcw…", "scope": "",
+    "expires_in": 900, "refresh_token": "AZtYc2V2ZW50eSBieXRlcw…", "scope": "me",
     "user_id": "65f0c0ffee0000000000abcd",
 }))]
 pub(in crate::http) struct SignedIn {
@@ -51,7 +51,7 @@ pub(in crate::http) struct SignedIn {
     expires_in: u32,
     /// For `POST /oauth2/token` with `grant_type=refresh_token`. Good once.
     refresh_token: String,
-    /// What the access token allows beyond what is the user's own.
+    /// What the access token allows: `me`, what is the user's own, and what their roles add.
     scope: String,
     /// Who signed in.
     user_id: String,
@@ -60,7 +60,8 @@ pub(in crate::http) struct SignedIn {
 /// Sign in
 ///
 /// The session lasts as long as it is refreshed now and then. The answer is the same
-/// whether there is no such user or the password is wrong.
+/// whether there is no such user or the password is wrong, and, where addresses have to be
+/// verified, whether this one has not been yet.
 #[utoipa::path(
     post,
     path = "/v1/login",
@@ -121,21 +122,35 @@ async fn sign_in(
     name: &str,
     password: String,
 ) -> Result<SignedIn, ApiError> {
-    let name_typed = name.trim().to_lowercase();
-    // Counted before anything is looked at: parallel tries do not slip through.
+    // Counted before any password is compared: parallel tries do not slip through.
     let by_peer = app.limits.admit(Limit::LoginByPeer, &client.subject()).await?.or_problem()?;
-    let by_account = app.limits.admit(Limit::LoginByAccount, &name_typed).await?.or_problem()?;
     let login = find(app, name).await?;
     let known = login.as_ref().map(|login| login.user.user_id.clone());
+    let is_verification_required = app.mailing.is_verification_required;
+    let is_nobody_yet = |login: &Login| is_verification_required && !login.user.email_verified;
+    let counted = login.as_ref().filter(|login| !is_nobody_yet(login)).map(|login| &*login.user.user_id);
+    let subject = account(name, counted);
+    let by_account = app.limits.admit(Limit::LoginByAccount, &subject).await?.or_problem()?;
     let password = Password::parse(password).ok();
     let Some(login) = app.dummy_hash.compare(&app.passwords, password.clone(), login).await? else {
         tracing::info!(target: SECURITY_LOG, event = "sign_in_failed", user_id = known);
-        return Err(invalid_credentials().into());
+        return Err(invalid_credentials(is_verification_required).into());
     };
-    may_sign_in(&login, app.mailing.is_verification_required)?;
+    may_sign_in(&login, is_verification_required)?;
     give_back(app, [by_peer, by_account]).await;
     upgrade_hash(app, &login, password).await;
     begin(app, headers, login).await
+}
+
+/// Whose tries are counted together: a user's, by whatever name they are called; else
+/// those of one name, in however many forms it is typed. Nobody's names run out of tries
+/// as somebody's do, so the limit tells no more than the answer. Who has to verify the
+/// address first is nobody: else signing up would give new tries where it was free.
+fn account(name: &str, user_id: Option<&str>) -> String {
+    match user_id {
+        Some(user_id) => by_user(user_id),
+        None => format!("name {}", name.trim().to_lowercase()),
+    }
 }
 
 /// Text that can be no name is nobody's.
@@ -146,15 +161,15 @@ async fn find(app: &App, name: &str) -> Result<Option<Login>, ApiError> {
     }
 }
 
-/// Asked only once the password was right: nobody else learns the state of a user.
+/// Asked only once the password was right: nobody else learns the state of a user. Whoever
+/// signed up for an address chose the password, and must not learn by signing in whether
+/// the address was taken: until it is verified the answer is that of a wrong password.
 fn may_sign_in(login: &Login, is_verification_required: bool) -> Result<(), Problem> {
     match login.user.status {
         UserStatus::Active if is_verification_required && !login.user.email_verified => {
             let user_id = &login.user.user_id;
             tracing::info!(target: SECURITY_LOG, event = "sign_in_refused", user_id, reason = "email_not_verified");
-            let detail = "The address has not been verified: open the link in the mail, or ask for another \
-                          one with POST /v1/users/resend-verification.";
-            Err(Problem::new(StatusCode::FORBIDDEN, "email_not_verified", detail))
+            Err(invalid_credentials(is_verification_required))
         }
         UserStatus::Active => Ok(()),
         UserStatus::Deactivated => {
@@ -163,7 +178,7 @@ fn may_sign_in(login: &Login, is_verification_required: bool) -> Result<(), Prob
             let detail = "This user has been deactivated; an administrator can let you in again.";
             Err(Problem::new(StatusCode::FORBIDDEN, "user_deactivated", detail))
         }
-        UserStatus::Deleted => Err(invalid_credentials()),
+        UserStatus::Deleted => Err(invalid_credentials(is_verification_required)),
     }
 }
 
@@ -230,8 +245,13 @@ impl SignedIn {
     }
 }
 
-fn invalid_credentials() -> Problem {
-    let detail = "There is no such user, or the password is wrong.";
+fn invalid_credentials(is_verification_required: bool) -> Problem {
+    let detail = if is_verification_required {
+        "There is no such user, the password is wrong, or the address has not been verified yet: open the \
+         link in the mail, or ask for another one with POST /v1/users/resend-verification."
+    } else {
+        "There is no such user, or the password is wrong."
+    };
     Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
         .with_challenge("Bearer realm=\"accrue\"")
 }

@@ -49,3 +49,47 @@ impl DummyHash {
         Ok(login.filter(|_| is_sent && is_kept && is_right))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::{EmailAddress, NewUser, Profile};
+    use crate::passwords::HashCost;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text.to_owned()).expect("long enough")
+    }
+
+    async fn login(passwords: &PasswordHashing) -> Login {
+        let hash = passwords.hash(password("correct horse")).await.expect("a hash");
+        let profile = Profile::of(EmailAddress::parse("ada@example.com").expect("an address"));
+        let new = NewUser::new("u1".to_owned(), profile, None, datetime!(2026-01-02 03:04 UTC), None);
+        Login { user: new.user().clone(), password_hash: Some(hash) }
+    }
+
+    #[tokio::test]
+    async fn the_same_work_is_done_for_nobody_and_for_hashes_of_before() {
+        let of = |memory_kib, passes| PasswordHashing::new(8, HashCost { memory_kib, passes });
+        for (before, now, dummy_cost_kib) in
+            [(of(64, 1), of(64, 3), 192), (of(64, 1), of(128, 1), 128), (of(64, 3), of(256, 1), 256)]
+        {
+            let (dummy, old, new) = (DummyHash::default(), login(&before).await, login(&now).await);
+            let worked = async |login: Option<Login>, password| {
+                dummy.get(&now).await.expect("a dummy");
+                let start_kib = now.work_kib();
+                let found = dummy.compare(&now, password, login).await.expect("compared");
+                (now.work_kib() - start_kib, found.is_some())
+            };
+            let (for_nobody, _) = worked(None, Some(password("wrong horse"))).await;
+            assert_eq!(for_nobody, dummy_cost_kib);
+            assert_eq!(worked(Some(new.clone()), Some(password("wrong horse"))).await, (for_nobody, false));
+            assert_eq!(worked(Some(old.clone()), Some(password("wrong horse"))).await, (for_nobody, false));
+            assert_eq!(worked(Some(old.clone()), None).await, (for_nobody, false));
+            assert_eq!(worked(Some(old), Some(password("correct horse"))).await, (for_nobody, true));
+            let without = Login { password_hash: None, ..new };
+            assert_eq!(worked(Some(without), Some(password("wrong horse"))).await, (for_nobody, false));
+        }
+    }
+}

@@ -11,17 +11,20 @@ use crate::http::error::ApiError;
 /// The scope of whoever looks after users.
 pub(super) const USERS_ADMIN: &str = "users:admin";
 
-/// How the log names the caller, who acts by that scope. A token outlives a role by
-/// up to 15 minutes; who has lost the role, or was shut out, does nothing more here.
+/// How the log names the caller, who acts by that scope. A token outlives what it was
+/// made for by up to 15 minutes; an admin who has lost the role or was shut out, and a
+/// service whose client was deleted or has lost the scope, do nothing more here.
 pub(super) async fn acting(app: &App, caller: &Caller) -> Result<String, ApiError> {
-    if let Some(user_id) = caller.user_id() {
-        let user = app.store.user(user_id).await?;
-        let is_admin = user.is_some_and(|user| {
-            user.status == UserStatus::Active && user.roles.scopes().contains(USERS_ADMIN)
-        });
-        if !is_admin {
-            return Err(problems::no_longer_admin().into());
-        }
+    let may_act = if let Some(user_id) = caller.user_id() {
+        let user = app.store.user(user_id).await?.filter(|user| user.status == UserStatus::Active);
+        user.is_some_and(|user| user.roles.scopes().contains(USERS_ADMIN))
+    } else {
+        let client = app.store.client(&caller.subject).await?;
+        client.is_some_and(|client| client.scopes.contains(USERS_ADMIN))
+    };
+    if !may_act {
+        tracing::info!(target: SECURITY_LOG, event = "refused", reason = "no_longer_admin", actor = caller.actor());
+        return Err(problems::no_longer_admin().into());
     }
     Ok(caller.actor())
 }

@@ -1,15 +1,15 @@
 //! Changing a user: read, decide, write if nobody was faster, else once more.
 
-use accrue_chassis::http::TraceContext;
+use accrue_chassis::http::{SECURITY_LOG, TraceContext};
 use accrue_chassis::problem::Problem;
 use accrue_events::user::UserStatus;
 
 use super::problems;
-use crate::domain::{Edit, Password, Role, User, UserChange};
+use crate::domain::{Edit, Password, User, UserChange};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::limits::Limit;
-use crate::store::{Changed, Login, UserFilter};
+use crate::limits::{Limit, by_user};
+use crate::store::{Changed, Login};
 
 /// How often a change is decided anew because others were faster.
 const TRIES: usize = 5;
@@ -59,6 +59,7 @@ pub(super) async fn apply_as(
             Changed::Stale => {}
             Changed::EmailTaken => return Err(problems::email_taken().into()),
             Changed::UsernameTaken => return Err(problems::username_taken().into()),
+            Changed::LastAdmin => return Err(problems::last_admin().into()),
             Changed::NotFound => return Err(problems::not_found().into()),
         }
     }
@@ -82,7 +83,7 @@ pub(in crate::http) async fn write(app: &App, change: UserChange) -> Result<Chan
     let written = app.lifecycle.run_to_end(async move {
         let changed = store.change(change).await;
         // An answer that was lost may belong to a change that was written.
-        if !matches!(changed, Ok(Changed::Stale | Changed::NotFound)) {
+        if !matches!(changed, Ok(Changed::Stale | Changed::LastAdmin | Changed::NotFound)) {
             wake.notify_one();
             mail_wake.inspect(|wake| wake.notify_one());
         }
@@ -92,33 +93,20 @@ pub(in crate::http) async fn write(app: &App, change: UserChange) -> Result<Chan
 }
 
 /// Whoever has somebody's token must not be able to guess the password at leisure.
-async fn require_password(app: &App, login: &Login, password: &Password) -> Result<(), ApiError> {
-    let subject = format!("user {}", login.user.user_id);
+pub(super) async fn require_password(app: &App, login: &Login, password: &Password) -> Result<(), ApiError> {
+    let subject = by_user(&login.user.user_id);
     let slot = app.limits.admit(Limit::LoginByAccount, &subject).await?.or_problem()?;
     let is_right = match &login.password_hash {
         Some(hash) => app.passwords.verify(password.clone(), hash.clone()).await?,
         None => false,
     };
     if !is_right {
+        let user_id = &login.user.user_id;
+        tracing::info!(target: SECURITY_LOG, event = "password_refused", user_id);
         return Err(problems::wrong_password().into());
     }
     app.limits.give_back(slot).await?;
     Ok(())
-}
-
-/// Refuses what would leave no admin who can act. Two admins who step down at the
-/// same moment can both pass; the command line makes a new one.
-pub(super) async fn keep_an_admin(app: &App, user: &User) -> Result<(), ApiError> {
-    if user.status != UserStatus::Active || !user.roles.contains(Role::Admin) {
-        return Ok(());
-    }
-    let admins = UserFilter { status: Some(UserStatus::Active), role: Some(Role::Admin) };
-    let two = app.store.list(&admins, None, 2).await?;
-    if two.iter().any(|admin| admin.user_id != user.user_id) {
-        Ok(())
-    } else {
-        Err(problems::last_admin().into())
-    }
 }
 
 /// The user, if they have not been erased.

@@ -7,8 +7,8 @@ use accrue_events::user::UserStatus;
 use axum::Json;
 use axum::extract::State;
 
-use super::apply::{alive, apply, keep_an_admin};
-use super::{UserBody, admin, problems};
+use super::apply::{alive, apply};
+use super::{UserBody, admin};
 use crate::domain::Edit;
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -37,8 +37,6 @@ pub(in crate::http) async fn deactivate(
     trace: TraceContext,
 ) -> Result<Json<UserBody>, ApiError> {
     let actor = admin::acting(&app, &caller).await?;
-    let before = app.store.user(&user_id).await?.ok_or_else(problems::not_found)?;
-    keep_an_admin(&app, &before).await?;
     let user = apply(&app, &user_id, &trace, |user| {
         let edit = Edit::of(alive(user)?);
         Ok(if user.status == UserStatus::Deactivated { edit } else { edit.deactivate() })

@@ -1,15 +1,16 @@
 //! `DELETE /v1/users/{user_id}`: an admin erases a user.
 
 use accrue_chassis::http::{Path, TraceContext};
+use accrue_chassis::problem::Problem;
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, ProblemBody, TokenProblem};
 use accrue_chassis::tokens::Caller;
 use accrue_events::user::UserStatus;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::apply::{apply, keep_an_admin};
-use super::{admin, problems};
-use crate::domain::Edit;
+use super::admin;
+use super::apply::apply;
+use crate::domain::{Edit, User};
 use crate::http::App;
 use crate::http::error::ApiError;
 
@@ -37,18 +38,26 @@ pub(in crate::http) async fn delete(
     trace: TraceContext,
 ) -> Result<StatusCode, ApiError> {
     let actor = admin::acting(&app, &caller).await?;
-    erase(&app, &user_id, &trace).await?;
+    erase(&app, &user_id, &trace, |_| Ok(())).await?;
     admin::log("user_deleted", &actor, &user_id);
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Leaves a tombstone of the user. Done twice it is done once.
-pub(super) async fn erase(app: &App, user_id: &str, trace: &TraceContext) -> Result<(), ApiError> {
-    let before = app.store.user(user_id).await?.ok_or_else(problems::not_found)?;
-    keep_an_admin(app, &before).await?;
+/// Leaves a tombstone of the user, if they `may` be erased as they are now. Done twice it
+/// is done once.
+pub(super) async fn erase(
+    app: &App,
+    user_id: &str,
+    trace: &TraceContext,
+    may: impl Fn(&User) -> Result<(), Problem> + Sync,
+) -> Result<(), ApiError> {
     apply(app, user_id, trace, |user| {
         let edit = Edit::of(user);
-        Ok(if user.status == UserStatus::Deleted { edit } else { edit.erase() })
+        if user.status == UserStatus::Deleted {
+            return Ok(edit);
+        }
+        may(user)?;
+        Ok(edit.erase())
     })
     .await?;
     // Not one of them is good any more; they go for what they tell of devices. Whoever

@@ -53,9 +53,16 @@ pub(super) fn shut_out() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "user_deactivated", detail)
 }
 
-/// An admin whose token outlives the role.
+/// A user whose token outlives the session that it was made in.
+pub(super) fn session_ended() -> Problem {
+    let detail = "The session of this access token has ended; sign in again.";
+    Problem::new(StatusCode::UNAUTHORIZED, "invalid_token", detail)
+        .with_challenge("Bearer realm=\"accrue\", error=\"invalid_token\"")
+}
+
+/// An admin whose token outlives the role, or a service whose token outlives its client.
 pub(super) fn no_longer_admin() -> Problem {
-    let detail = "The access token was made for an admin who is none any more.";
+    let detail = "The access token was made for an admin, or a service, that may not do this any more.";
     Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail)
         .with_challenge("Bearer realm=\"accrue\", error=\"insufficient_scope\", scope=\"users:admin\"")
 }

@@ -1,11 +1,12 @@
 //! `POST /v1/users`: somebody signs up.
 
-use accrue_chassis::http::{ClientAddress, Json, TraceContext};
+use accrue_chassis::http::{ClientAddress, Json, SECURITY_LOG, TraceContext};
 use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, LimitProblem, ProblemBody};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,7 +17,7 @@ use crate::domain::{
 };
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::limits::Limit;
+use crate::limits::{Limit, Slot, by_user};
 use crate::store::{Registration, StoreError};
 
 /// Somebody who signs up. Every field may be missing as far as its type goes, so that
@@ -32,6 +33,7 @@ pub(in crate::http) struct Body {
     #[schema(required, nullable = false, format = "password", min_length = 8, max_length = 128)]
     password: Option<String>,
     /// A name of one's own to sign in with: letters a-z, digits, dots, underscores, hyphens.
+    /// Not where addresses have to be verified: there it is chosen afterwards.
     #[schema(min_length = 3, max_length = 30)]
     username: Option<String>,
     /// What to call the user.
@@ -93,8 +95,9 @@ pub(in crate::http) async fn register(
     let done = async {
         let key = idempotency_key(&headers)?;
         let Json(body) = body?;
-        let sign_up = body.check(key).map_err(Problem::invalid)?;
-        if app.mailing.is_verification_required {
+        let is_verification_required = app.mailing.is_verification_required;
+        let sign_up = body.check(key, is_verification_required).map_err(Problem::invalid)?;
+        if is_verification_required {
             let SignUp { profile, password, key } = sign_up;
             let answer = (trace.traceparent(), ACCEPTED);
             quiet::sign_up(&app, client, (profile, password, key), answer).await?;
@@ -113,9 +116,18 @@ pub(in crate::http) async fn register(
 }
 
 impl Body {
-    fn check(self, key: Option<IdempotencyKey>) -> Result<SignUp, Vec<FieldError>> {
+    fn check(
+        self,
+        key: Option<IdempotencyKey>,
+        is_verification_required: bool,
+    ) -> Result<SignUp, Vec<FieldError>> {
         let mut errors = Vec::new();
         let email = required(&mut errors, "/email", self.email, |text| EmailAddress::parse(&text));
+        // It would be taken from then on only if the address had been free.
+        if is_verification_required && self.username.is_some() {
+            let detail = "Choose a username with PATCH /v1/users/me once the address is verified.";
+            errors.push(FieldError::new("/username", "invalid_value", detail));
+        }
         let username = optional(&mut errors, "/username", self.username, |text| Username::parse(&text));
         let password = required(&mut errors, "/password", self.password, |text| {
             Password::choose(text, email.as_ref(), username.as_ref())
@@ -134,14 +146,14 @@ impl Body {
 
 impl SignUp {
     async fn run(self, app: &App, client: ClientAddress, traceparent: String) -> Result<Reply, ApiError> {
-        // Looked up first: a repeated request costs no new hash and no write.
+        // Counted before the costly part, and before it is told whether an address is taken.
+        let slot = app.limits.admit(Limit::SignUpByPeer, &client.subject()).await?.or_problem()?;
+        // Looked up before anything is made: a repeated request costs no new hash and no write.
         if let Some(key) = self.key
             && let Some(kept) = app.store.kept_reply(key).await?
         {
-            return self.replay(app, kept).await;
+            return self.replay(app, kept, slot).await;
         }
-        // Counted before the costly part, and before it is told whether an address is taken.
-        let _ = app.limits.admit(Limit::SignUpByPeer, &client.subject()).await?.or_problem()?;
         let password_hash = app.passwords.hash(self.password.clone()).await?;
         let user_id = app.store.new_user_id();
         let (profile, now) = (self.profile.clone(), app.clock.now());
@@ -157,27 +169,45 @@ impl SignUp {
             Registration::EmailTaken => Err(problems::email_taken().into()),
             Registration::UsernameTaken => Err(problems::username_taken().into()),
             // Another request with this key was faster.
-            Registration::KeyUsed(kept) => self.replay(app, kept).await,
+            Registration::KeyUsed(kept) => self.replay(app, kept, slot).await,
         }
     }
 
-    /// The first reply once more, if this is the request that it was given to.
-    async fn replay(self, app: &App, kept: KeptReply) -> Result<Reply, ApiError> {
+    /// The first reply once more, if this is the request that it was given to. Then its
+    /// slot is given back: whoever lost a reply has signed up once.
+    async fn replay(self, app: &App, kept: KeptReply, slot: Slot) -> Result<Reply, ApiError> {
         let user_id = kept.user_id.clone();
         let Some(request) = kept.at(app.clock.now()) else {
             return Err(problems::key_expired(&user_id).into());
         };
         let is_same = request.digest == self.profile.request_digest()
-            && match request.password_hash {
-                Some(hash) => app.passwords.verify(self.password, hash).await?,
-                None => false,
-            };
+            && is_password(app, &user_id, self.password, request.password_hash).await?;
         if is_same {
+            app.limits.give_back(slot).await?;
             Ok(Reply { user_id: Some(user_id), body: request.reply, is_replay: true })
         } else {
             Err(problems::key_reused().into())
         }
     }
+}
+
+/// Whether a repeated request has the user's password. Who knows everything else of it
+/// could guess here as at a sign-in, so it is counted as one.
+async fn is_password(
+    app: &App,
+    user_id: &str,
+    password: Password,
+    hash: Option<SecretString>,
+) -> Result<bool, ApiError> {
+    let Some(hash) = hash else { return Ok(false) };
+    let slot = app.limits.admit(Limit::LoginByAccount, &by_user(user_id)).await?.or_problem()?;
+    let is_right = app.passwords.verify(password, hash).await?;
+    if is_right {
+        app.limits.give_back(slot).await?;
+    } else {
+        tracing::info!(target: SECURITY_LOG, event = "password_refused", user_id);
+    }
+    Ok(is_right)
 }
 
 /// Writes the user and wakes the relay, to the end, even if the client hangs up.

@@ -8,8 +8,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::apply::{alive, apply, keep_an_admin};
-use super::{UserBody, admin, problems};
+use super::apply::{alive, apply};
+use super::{UserBody, admin};
 use crate::domain::{Edit, Role, Roles};
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -53,10 +53,6 @@ pub(in crate::http) async fn put(
     let roles = parse_roles(&mut errors, "/roles", &body.roles);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors).into());
-    }
-    if !roles.contains(Role::Admin) {
-        let before = app.store.user(&user_id).await?.ok_or_else(problems::not_found)?;
-        keep_an_admin(&app, &before).await?;
     }
     let user = apply(&app, &user_id, &trace, |user| Ok(Edit::of(alive(user)?).roles(roles.clone()))).await?;
     admin::log("user_roles_set", &actor, &user_id);

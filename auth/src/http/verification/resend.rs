@@ -5,12 +5,11 @@ use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, LimitProblem};
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::domain::User;
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::mailing::post_later;
 use crate::http::password_resets::AddressBody;
 use crate::limits::Limit;
-use crate::mail::Composer;
 
 /// Ask for another mail to verify an address
 ///
@@ -35,6 +34,7 @@ pub(in crate::http) async fn resend(
     let email = body.check()?;
     let _ = app.limits.admit(Limit::ResetByPeer, &client.subject()).await?.or_problem()?;
     let _ = app.limits.admit(Limit::MailByAddress, email.as_str()).await?.or_problem()?;
-    post_later(&app, email, |user| !user.email_verified, Composer::verification);
+    let is_for = |user: &User| !user.email_verified;
+    app.mailing.post(&app, &email, is_for, |composer| composer.verification(&email)).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Edit, Ticket, TicketKind};
+use crate::domain::{Edit, NewAddress, Ticket, TicketKind, User};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::mailing::{invalid_ticket, redeem};
@@ -25,6 +25,8 @@ pub(in crate::http) struct Body {
 }
 
 /// Show that an address is one's own
+///
+/// Where it is another one than before it takes its place, and every session ends.
 #[utoipa::path(
     post,
     path = "/v1/users/verify-email",
@@ -47,10 +49,20 @@ pub(in crate::http) async fn verify(
     })?;
     let ticket = Ticket::parse(&token).map_err(|_| invalid_ticket())?;
     let slot = app.limits.admit(Limit::TicketByPeer, &client.subject()).await?.or_problem()?;
-    let user =
-        redeem(&app, TicketKind::Verify, &ticket, trace.traceparent(), |user| Edit::of(user).verify_email())
-            .await?;
+    let change = |user: &_| verified(user, ticket.new_address());
+    let user = redeem(&app, TicketKind::Verify, &ticket, trace.traceparent(), change).await?;
     app.limits.give_back(slot).await?;
     tracing::info!(target: SECURITY_LOG, event = "email_verified", user_id = user.user_id);
     Ok(axum::Json(UserBody::from(&user)))
+}
+
+/// The address that the user has, or the one that they asked for and have read the mail of.
+fn verified(user: &User, new: Option<NewAddress>) -> Result<Edit, Problem> {
+    match new {
+        None => Ok(Edit::of(user).verify_email()),
+        Some(new) if new.epoch == user.session_epoch => {
+            Ok(Edit::of(user).email(new.email).verify_email().end_sessions())
+        }
+        Some(_) => Err(invalid_ticket()),
+    }
 }

@@ -1,6 +1,7 @@
 //! `GET /.well-known/oauth-authorization-server`: what we offer, for OAuth libraries
 //! (RFC 8414).
 
+use accrue_chassis::http::OWNER_SCOPE;
 use accrue_chassis::problem_docs::AnyProblem;
 use axum::extract::State;
 use axum::http::header;
@@ -20,6 +21,7 @@ pub(in crate::http) struct Metadata {
     token_endpoint: String,
     revocation_endpoint: String,
     jwks_uri: String,
+    /// Those of services, and `me`, which every user's token has and no service gets.
     scopes_supported: Vec<String>,
     /// `none`: there is no authorization endpoint, and the list may not be empty (section 3.2).
     response_types_supported: [&'static str; 1],
@@ -46,7 +48,7 @@ pub(in crate::http) async fn metadata(State(app): State<App>) -> Response {
         token_endpoint: format!("{issuer}/oauth2/token"),
         revocation_endpoint: format!("{issuer}/oauth2/revoke"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
-        scopes_supported: known_scopes().iter().map(str::to_owned).collect(),
+        scopes_supported: known_scopes().iter().chain([OWNER_SCOPE]).map(str::to_owned).collect(),
         response_types_supported: ["none"],
         grant_types_supported: ["client_credentials", "refresh_token"],
         token_endpoint_auth_methods_supported: AUTH_METHODS,

@@ -1,6 +1,7 @@
 //! How mail leaves: over SMTP, or into a directory.
 
 mod directory;
+mod server;
 mod smtp;
 
 use std::sync::Arc;
@@ -32,9 +33,17 @@ pub enum SendError {
     /// this message.
     #[error("mail cannot be sent right now: {0}")]
     Unavailable(&'static str),
+    /// The server listened, but did not come to an end with this message: it hung up,
+    /// or did not answer. Whether the message or the server is at fault, nobody knows,
+    /// nor whether the message has arrived.
+    #[error("the mail server broke off over a mail: {0}")]
+    BrokenOff(&'static str),
     /// The server refused this message, with this SMTP code; it may take it later.
     #[error("the mail server refused a mail with code {0}")]
     Refused(u16),
+    /// The server lacks what this message needs: `SMTPUTF8` for its address, or `8BITMIME`.
+    #[error("the mail server takes no mail to an address that is not ASCII")]
+    Unsupported,
 }
 
 /// The transport of these settings. It connects to nothing yet.

@@ -3,23 +3,30 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lettre::Message;
+use lettre::address::Envelope;
 use lettre::transport::smtp::Error;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use secrecy::{ExposeSecret as _, SecretString};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use secrecy::SecretString;
 use tokio::time::timeout;
-use url::{Host, Url};
 use uuid::Uuid;
 
+use super::server::MailServer;
 use super::{SendError, Transport};
 
-/// Each step of the dialogue is given up after this time.
-const STEP_LIMIT: Duration = Duration::from_secs(15);
-/// The whole of it after this one.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long a session may take to open: connection, greeting, TLS and credentials.
+const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// How long one mail may take in it, until the server has taken it.
+const MAIL_LIMIT: Duration = Duration::from_secs(30);
+/// How long the server may take to say goodbye. The mail is its own by then.
+const QUIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends over SMTP.
 #[derive(Clone)]
-pub struct SmtpTransport(AsyncSmtpTransport<Tokio1Executor>);
+pub struct SmtpTransport {
+    server: MailServer,
+    mail_limit: Duration,
+}
 
 impl SmtpTransport {
     /// To the server at `url`, `smtp://user:password@host:port` or `smtps://…`. Over
@@ -29,81 +36,75 @@ impl SmtpTransport {
     /// # Errors
     /// What is wrong with the URL, without quoting it.
     pub fn new(url: &SecretString) -> Result<Self, String> {
-        let usable = "give smtp://user:password@host:port or smtps://user:password@host:port";
-        let mut url = Url::parse(url.expose_secret()).map_err(|_| usable.to_owned())?;
-        if !matches!(url.scheme(), "smtp" | "smtps") || url.host().is_none() {
-            return Err(usable.to_owned());
-        }
-        let given = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
-        let tls = match given.as_deref() {
-            Some("none") => None,
-            Some(tls) => Some(tls.to_owned()),
-            None => (url.scheme() == "smtp" && !is_this_machine(&url)).then(|| "required".to_owned()),
-        };
-        url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str());
-        let builder = builder.map_err(|_| usable.to_owned())?;
-        Ok(Self(builder.timeout(Some(STEP_LIMIT)).build()))
+        Ok(Self { server: MailServer::parse(url)?, mail_limit: MAIL_LIMIT })
     }
-}
 
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        // The host of a scheme that the URL standard does not know is not parsed further.
-        Some(Host::Domain(name)) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    /// The same, but breaking off over a mail that takes longer than this; 30 s otherwise.
+    #[must_use]
+    pub fn with_mail_limit(self, mail_limit: Duration) -> Self {
+        Self { mail_limit, ..self }
+    }
+
+    /// Until here the server knows nothing of any mail, so whatever goes wrong is the
+    /// fault of none: an answer of 554 to the connection is no refusal of a mail.
+    async fn open(&self) -> Result<AsyncSmtpConnection, SendError> {
+        match timeout(OPEN_LIMIT, self.server.open(OPEN_LIMIT)).await {
+            Ok(opened) => opened.map_err(|error| not_open(&error)),
+            Err(_) => Err(SendError::Unavailable("the mail server did not answer in time")),
         }
-        None => false,
     }
 }
 
 #[async_trait]
 impl Transport for SmtpTransport {
     async fn send(&self, _: Uuid, message: Message) -> Result<(), SendError> {
-        match timeout(LIMIT, self.0.send(message)).await {
+        let mut session = self.open().await?;
+        let bytes = message.formatted();
+        let sent = match timeout(self.mail_limit, session.send(message.envelope(), &bytes)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(told(&error)),
-            Err(_) => Err(SendError::Unavailable("the mail server did not answer in time")),
+            Ok(Err(error)) => Err(not_taken(&error, message.envelope())),
+            Err(_) => return Err(SendError::BrokenOff("the mail server did not answer in time")),
+        };
+        // However it ends: what it took it has, and a mail that is sent again comes twice.
+        if !session.has_broken() {
+            let _ = timeout(QUIT_LIMIT, session.quit()).await;
         }
+        sent
     }
 }
 
-/// The error without the server's own words: they may quote the recipient.
-fn told(error: &Error) -> SendError {
-    let code = error.status().map(u16::from);
-    match code {
-        // RFC 5321 and RFC 4954: no service at all, or none for us as we are.
+/// Why there is no session, without the server's own words.
+fn not_open(error: &Error) -> SendError {
+    SendError::Unavailable(match error.status().map(u16::from) {
+        // RFC 4954 and RFC 3207.
+        Some(454 | 530 | 534 | 535 | 538) => "the mail server does not take the credentials",
+        Some(_) => "the mail server gives no service",
+        None if error.is_timeout() => "the mail server did not answer in time",
+        None if error.is_tls() => "no TLS connection with the mail server",
+        None if error.is_client() => "the mail server lacks STARTTLS, or a way to sign in that we know",
+        None => "no connection with the mail server",
+    })
+}
+
+/// Why a mail was not taken in a session that was open, without the server's own
+/// words: they may quote the recipient.
+fn not_taken(error: &Error, envelope: &Envelope) -> SendError {
+    match error.status().map(u16::from) {
+        // RFC 5321, RFC 4954 and RFC 3207: the server closes, or asks for other
+        // credentials. Some say it for certain recipients alone.
         Some(421 | 454 | 530 | 534 | 535 | 538) => {
-            SendError::Unavailable("the mail server gives no service, or does not take the credentials")
+            SendError::BrokenOff("the mail server gave no more service")
         }
         Some(code) => SendError::Refused(code),
-        None if error.is_timeout() => SendError::Unavailable("the mail server did not answer in time"),
-        None if error.is_tls() => SendError::Unavailable("no TLS connection with the mail server"),
-        None if error.is_client() => SendError::Unavailable("the mail server lacks what we need of it"),
-        None => SendError::Unavailable("no connection with the mail server"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_urls_of_mail_servers_are_taken_and_none_is_quoted() {
-        for url in [
-            "smtp://127.0.0.1:2525",
-            "smtp://mail.example.com",
-            "smtps://ada:hunter2@mail.example.com:465",
-            "smtp://mail.example.com?tls=opportunistic",
-            "smtp://mail.example.com?tls=none&from=x@example.com",
-        ] {
-            assert!(SmtpTransport::new(&url.to_owned().into()).is_ok(), "{url}");
+        // RFC 6531 and RFC 6152: said by our side, before the server heard of the mail.
+        None if error.is_client() => {
+            let sender_is_ascii = envelope.from().is_none_or(|from| AsRef::<str>::as_ref(from).is_ascii());
+            if sender_is_ascii {
+                SendError::Unsupported
+            } else {
+                SendError::Unavailable("the mail server takes no sender that is not ASCII")
+            }
         }
-        for url in ["", "mail.example.com", "http://ada:hunter2@x", "smtp://", "smtp://h?tls=maybe"] {
-            let told = SmtpTransport::new(&url.to_owned().into()).err().expect("no transport");
-            assert!(!told.contains("hunter2"), "{told}");
-        }
+        None => SendError::BrokenOff("the mail server hung up"),
     }
 }

@@ -3,11 +3,13 @@
 
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
+use mongodb::bson::{Bson, Document, Uuid, doc, serialize_to_bson};
 use mongodb::error::Error;
 use secrecy::ExposeSecret as _;
+use time::OffsetDateTime;
 
 use super::document::{OutboxEntry, UserDocument, object_id, role_words, to_bson, to_bson_uuid};
+use super::leaving::{self, Leave};
 use super::mail::by_ticket;
 use super::mail_fields;
 use super::rivals::{self, Rival};
@@ -18,14 +20,48 @@ use crate::store::Changed;
 pub(super) async fn change(
     users: &Collection<UserDocument>,
     change: UserChange,
+    now: OffsetDateTime,
 ) -> Result<Changed, StoreError> {
     let Some(id) = object_id(&change.user.user_id) else {
         return Ok(Changed::NotFound);
     };
+    if !change.unseats_admin {
+        let filter = at_version(id, &change);
+        return write(users, id, change, filter).await;
+    }
+    match leaving::ask(users, (id, change.expected_version), now).await? {
+        Leave::Granted(token) => leave(users, id, change, token).await,
+        Leave::Refused => Ok(Changed::LastAdmin),
+        Leave::Stale => settle(users, id, change).await,
+    }
+}
+
+/// Writes the change of an admin who leaves by this mark, and by no other.
+pub(super) async fn leave(
+    users: &Collection<UserDocument>,
+    id: ObjectId,
+    change: UserChange,
+    token: Uuid,
+) -> Result<Changed, StoreError> {
+    let mut filter = at_version(id, &change);
+    filter.insert("leaving.token", token);
+    let done = write(users, id, change, filter).await;
+    if !matches!(done, Ok(Changed::Done(_))) {
+        leaving::stay(users, id, token).await;
+    }
+    done
+}
+
+async fn write(
+    users: &Collection<UserDocument>,
+    id: ObjectId,
+    change: UserChange,
+    filter: Document,
+) -> Result<Changed, StoreError> {
     let written = if change.is_erasure() {
-        erase(users, id, &change).await?
+        erase(users, id, &change, filter).await?
     } else {
-        users.update_one(at_version(id, &change), update(&change)?).await.map(|done| done.matched_count > 0)
+        users.update_one(filter, update(&change)?).await.map(|done| done.matched_count > 0)
     };
     match written {
         Ok(true) => Ok(Changed::Done(change.user)),
@@ -67,13 +103,14 @@ async fn erase(
     users: &Collection<UserDocument>,
     id: ObjectId,
     change: &UserChange,
+    filter: Document,
 ) -> Result<Result<bool, Error>, StoreError> {
     // What is read here beside the version never changes.
-    let Some(found) = users.find_one(at_version(id, change)).await.map_err(fault::store)? else {
+    let Some(found) = users.find_one(filter.clone()).await.map_err(fault::store)? else {
         return Ok(Ok(false));
     };
     let tombstone = UserDocument::tombstone(id, change, found.idempotency_key());
-    Ok(users.replace_one(at_version(id, change), tombstone).await.map(|done| done.matched_count > 0))
+    Ok(users.replace_one(filter, tombstone).await.map(|done| done.matched_count > 0))
 }
 
 fn at_version(id: ObjectId, change: &UserChange) -> Document {
@@ -111,6 +148,9 @@ fn update(change: &UserChange) -> Result<Document, StoreError> {
         set.insert("password_hash", hash.expose_secret());
         // What was kept of the registration could be compared with the old one only.
         unset.extend(doc! { "idempotency.request": "", "idempotency.reply": "" });
+    }
+    if change.unseats_admin {
+        unset.insert("leaving", "");
     }
     let (mail_set, mail_unset) = mail_fields::change(change)?;
     set.extend(mail_set);

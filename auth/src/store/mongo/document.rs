@@ -18,8 +18,8 @@ use crate::domain::{
 };
 use crate::store::Login;
 
-/// A user and what is written with them. `outbox_due` and `lease` are set by
-/// updates that name them, and read nowhere.
+/// A user and what is written with them. `outbox_due`, `lease` and `leaving` are set
+/// by updates that name them, and not read with the user.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct UserDocument {
     #[serde(rename = "_id")]

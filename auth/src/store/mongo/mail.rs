@@ -5,24 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::Collection;
-use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use serde::Deserialize;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::document::{UserDocument, binary, from_bson, object_id, to_bson, to_bson_uuid};
+use super::document::{binary, from_bson, object_id, to_bson, to_bson_uuid};
 use super::mail_fields::{MailDocument, set_posting};
+use super::mail_leases::{claim, held, not_under, release};
 use super::{MongoStore, StoreError, fault};
-use crate::domain::{Digest, Posting, TicketKind, User};
+use crate::domain::{Digest, Posting, TicketKind, User, WaitingMail};
+use crate::sealing::Sealed;
 use crate::store::{ClaimedMail, MailClaim, MailStore};
-
-#[derive(Deserialize)]
-struct Due {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-}
 
 #[async_trait]
 impl MailStore for MongoStore {
@@ -74,6 +66,56 @@ impl MailStore for MongoStore {
         self.update_held(claim, mail, update).await
     }
 
+    async fn mail_not_under(
+        &self,
+        key_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError> {
+        let (users, limit) = (self.users.clone(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let filter = not_under(key_id, object_id(after));
+        let read = async move {
+            let found = users
+                .clone_with_type::<MailDocument>()
+                .find(filter)
+                .projection(doc! { "mail": 1, "mail_tries": 1 })
+                .sort(doc! { "_id": 1 })
+                .limit(limit)
+                .await
+                .map_err(fault::store)?;
+            found.try_collect().await.map_err(fault::store)
+        };
+        let documents: Vec<MailDocument> = self.calls.run(read).await?;
+        let mails: Result<Vec<_>, _> = documents.into_iter().map(MailDocument::into_mails).collect();
+        let mails = mails?.into_iter().flatten().filter(|held| held.mail.sealed.key_id != key_id);
+        Ok(mails.map(|held| (held.user_id, held.mail)).collect())
+    }
+
+    async fn reseal_mail(
+        &self,
+        user_id: &str,
+        mail: &WaitingMail,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let Some(id) = object_id(user_id) else {
+            return Ok(false);
+        };
+        let users = self.users.clone();
+        let field = |name: &str| format!("mail.{}.{name}", mail.kind.word());
+        let filter = doc! {
+            "_id": id,
+            field("id"): to_bson_uuid(mail.id),
+            field("key_id"): &mail.sealed.key_id,
+        };
+        let update =
+            doc! { "$set": { field("key_id"): &sealed.key_id, field("sealed"): binary(&sealed.bytes) } };
+        let done = self
+            .calls
+            .run(async move { users.update_one(filter, update).await.map_err(fault::store) })
+            .await?;
+        Ok(done.matched_count > 0)
+    }
+
     async fn release_mail(&self, claim: &MailClaim) -> Result<(), StoreError> {
         let (users, token) = (self.users.clone(), claim.token);
         let mut owners: Vec<_> = claim.mails.iter().filter_map(|mail| object_id(&mail.user_id)).collect();
@@ -105,77 +147,4 @@ impl MongoStore {
 /// The user with this ticket; the type is named for the partial index.
 pub(super) fn by_ticket(kind: TicketKind, digest: &Digest) -> Document {
     doc! { format!("tickets.{}.digest", kind.word()): { "$eq": binary(digest), "$type": "binData" } }
-}
-
-async fn claim(
-    users: &Collection<UserDocument>,
-    limit: usize,
-    now: OffsetDateTime,
-    lease: Duration,
-) -> Result<MailClaim, StoreError> {
-    let token = Uuid::new_v4();
-    let due = users
-        .clone_with_type::<Due>()
-        .find(claimable(now, lease))
-        .projection(doc! { "_id": 1 })
-        .sort(doc! { "mail_due": 1 })
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .await
-        .map_err(fault::store)?;
-    let owners: Vec<ObjectId> = due.map_ok(|due| due.id).try_collect().await.map_err(fault::store)?;
-    if owners.is_empty() {
-        return Ok(MailClaim { token, mails: Vec::new() });
-    }
-    let mut free = claimable(now, lease);
-    free.insert("_id", doc! { "$in": &owners });
-    let hold = doc! { "token": to_bson_uuid(token), "until": to_bson(now + lease) };
-    users.update_many(free, doc! { "$set": { "mail_lease": hold } }).await.map_err(fault::store)?;
-    let held_by_us = users
-        .clone_with_type::<MailDocument>()
-        .find(held(&owners, token))
-        .projection(doc! { "mail": 1, "mail_tries": 1 })
-        .await
-        .map_err(fault::store)?;
-    let documents: Vec<MailDocument> = held_by_us.try_collect().await.map_err(fault::store)?;
-    // Whoever died after the last mail of a user left them due with nothing to send.
-    let empty: Vec<_> = documents.iter().filter(|held| held.mail.is_empty()).map(|held| held.id).collect();
-    if !empty.is_empty() {
-        release(users, &empty, token).await?;
-    }
-    let mails: Result<Vec<_>, _> = documents.into_iter().map(MailDocument::into_mails).collect();
-    Ok(MailClaim { token, mails: mails?.concat() })
-}
-
-/// As with the outbox, but for mail that is put off until it is due.
-fn claimable(now: OffsetDateTime, lease: Duration) -> Document {
-    doc! {
-        "mail_due": { "$exists": true, "$lte": to_bson(now) },
-        "$or": [
-            { "mail_lease": null },
-            { "mail_lease.until": { "$lte": to_bson(now) } },
-            { "mail_lease.until": { "$gt": to_bson(now + 2 * lease) } },
-        ],
-    }
-}
-
-/// A second update, matched by the empty field, as with the outbox: a mail may have
-/// been posted since the first, and must stay due.
-async fn release(
-    users: &Collection<UserDocument>,
-    owners: &[ObjectId],
-    token: Uuid,
-) -> Result<(), StoreError> {
-    let unset = doc! { "$unset": { "mail_lease": "" } };
-    users.update_many(held(owners, token), unset).await.map_err(fault::store)?;
-    let nothing: Vec<Document> = crate::domain::MailKind::ALL
-        .iter()
-        .map(|kind| doc! { format!("mail.{}", kind.word()): { "$exists": false } })
-        .collect();
-    let empty = doc! { "_id": { "$in": owners }, "$and": nothing };
-    let unset = doc! { "$unset": { "mail_due": "", "mail_tries": "" } };
-    users.update_many(empty, unset).await.map(drop).map_err(fault::store)
-}
-
-fn held(owners: &[ObjectId], token: Uuid) -> Document {
-    doc! { "_id": { "$in": owners }, "mail_lease.token": to_bson_uuid(token) }
 }

@@ -14,6 +14,7 @@ use super::{MongoStore, StoreError, fault};
 use crate::domain::{Rotation, Session, USED_TOKENS};
 use crate::store::SessionStore;
 use crate::store::digests::one;
+use crate::store::used_tokens::{pair, part};
 
 pub(super) const SESSIONS: &str = "sessions";
 
@@ -30,8 +31,9 @@ pub(super) struct SessionDocument {
     expires_at: DateTime,
     current: Binary,
     used: Vec<Binary>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotated_at: Option<DateTime>,
+    /// When the last of them were exchanged.
+    #[serde(default)]
+    used_at: Vec<DateTime>,
 }
 
 /// A user's sessions, newest first; and those that have expired, which the server deletes.
@@ -143,12 +145,12 @@ async fn rotate(sessions: &Collection<SessionDocument>, rotation: &Rotation) -> 
     let update = doc! {
         "$set": {
             "current": binary(&rotation.to),
-            "rotated_at": at,
             "last_used_at": at,
             "expires_at": to_bson(rotation.expires_at),
         },
         "$push": {
             "used": { "$each": [binary(&rotation.from)], "$slice": -i32::from(USED_TOKENS) },
+            "used_at": { "$each": [at], "$slice": -i32::from(USED_TOKENS) },
         },
     };
     let written = sessions.update_one(doc! { "_id": &id, "current": binary(&rotation.from) }, update).await;
@@ -165,6 +167,7 @@ async fn rotate(sessions: &Collection<SessionDocument>, rotation: &Rotation) -> 
 
 impl SessionDocument {
     fn new(session: &Session) -> Self {
+        let (used, used_at) = part(&session.used);
         Self {
             session_id: session.session_id.to_string(),
             user_id: session.user_id.clone(),
@@ -174,8 +177,8 @@ impl SessionDocument {
             last_used_at: to_bson(session.last_used_at),
             expires_at: to_bson(session.expires_at),
             current: binary(&session.current),
-            used: session.used.iter().map(|digest| binary(digest)).collect(),
-            rotated_at: session.rotated_at.map(to_bson),
+            used: used.iter().map(|digest| binary(digest)).collect(),
+            used_at: used_at.into_iter().map(to_bson).collect(),
         }
     }
 
@@ -189,8 +192,10 @@ impl SessionDocument {
             last_used_at: from_bson(self.last_used_at)?,
             expires_at: from_bson(self.expires_at)?,
             current: one(&self.current.bytes)?,
-            used: self.used.iter().map(|digest| one(&digest.bytes)).collect::<Result<_, _>>()?,
-            rotated_at: self.rotated_at.map(from_bson).transpose()?,
+            used: pair(
+                self.used.iter().map(|digest| one(&digest.bytes)).collect::<Result<_, _>>()?,
+                self.used_at.into_iter().map(from_bson).collect::<Result<_, _>>()?,
+            ),
         })
     }
 }

@@ -15,14 +15,14 @@ use crate::store::{Changed, Registration, UserStore as _};
 
 const LEASE: Duration = Duration::from_secs(10);
 
-struct Bench {
-    store: MongoStore,
+pub(super) struct Bench {
+    pub(super) store: MongoStore,
     documents: Collection<Document>,
     _database: TestMongo,
 }
 
 impl Bench {
-    async fn set_up() -> Option<Self> {
+    pub(super) async fn set_up() -> Option<Self> {
         let database = accrue_testkit::mongodb().await?;
         let clock = ManualClock::new(datetime!(2026-01-02 03:04:05 UTC));
         let store = MongoStore::open(database.url(), clock, true).await.expect("a store");
@@ -30,7 +30,7 @@ impl Bench {
         Some(Self { store, documents, _database: database })
     }
 
-    fn new_user(&self, name: &str) -> NewUser {
+    pub(super) fn new_user(&self, name: &str) -> NewUser {
         let email = EmailAddress::parse(&format!("{name}@example.com")).expect("an address");
         let (profile, hash) = (Profile::of(email), Some(String::from("hash").into()));
         NewUser::new(self.store.new_user_id(), profile, hash, self.store.clock.now(), None)

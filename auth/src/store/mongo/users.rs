@@ -45,8 +45,8 @@ impl UserStore for MongoStore {
     }
 
     async fn change(&self, change: UserChange) -> Result<Changed, StoreError> {
-        let users = self.users.clone();
-        self.calls.run(async move { changing::change(&users, change).await }).await
+        let (users, now) = (self.users.clone(), self.clock.now());
+        self.calls.run(async move { changing::change(&users, change, now).await }).await
     }
 
     async fn upgrade_password_hash(

@@ -1,15 +1,16 @@
 //! Changing users in SQLite: compare-and-set on the version, in one transaction
 //! with the event.
 
+use accrue_events::user::UserStatus;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
-use super::mail::{forget_mail, holds_ticket, insert_posting, void_tickets};
+use super::postings::{forget_mail, holds_ticket, insert_posting, void_tickets};
 use super::registering::{Taken, find_taken, insert_event};
 use super::user_rows::{roles_text, status_word};
 use super::{BEGIN, StoreError, fault};
-use crate::domain::{DisplayName, EmailAddress, UserChange, Username};
+use crate::domain::{DisplayName, EmailAddress, Role, UserChange, Username};
 use crate::store::Changed;
 
 pub(super) async fn change(writer: &SqlitePool, change: UserChange) -> Result<Changed, StoreError> {
@@ -31,6 +32,9 @@ pub(super) async fn change(writer: &SqlitePool, change: UserChange) -> Result<Ch
     {
         return Ok(Changed::Stale);
     }
+    if change.unseats_admin && !has_other_admin(&mut transaction, user_id).await? {
+        return Ok(Changed::LastAdmin);
+    }
     match find_taken(&mut transaction, &change.user).await? {
         Some(Taken::Email) => return Ok(Changed::EmailTaken),
         Some(Taken::Username) => return Ok(Changed::UsernameTaken),
@@ -46,6 +50,21 @@ pub(super) async fn change(writer: &SqlitePool, change: UserChange) -> Result<Ch
     insert_event(&mut transaction, user_id, &change.event, change.changed_at).await?;
     transaction.commit().await.map_err(fault)?;
     Ok(Changed::Done(change.user))
+}
+
+/// Whether an admin other than this one can act. The file's write lock is held, so
+/// nobody else leaves before this transaction ends.
+async fn has_other_admin(connection: &mut SqliteConnection, user_id: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM users WHERE user_id <> ?1 AND status = ?2
+                           AND instr(' ' || roles || ' ', ' ' || ?3 || ' ') > 0)",
+    )
+    .bind(user_id)
+    .bind(status_word(UserStatus::Active))
+    .bind(Role::Admin.word())
+    .fetch_one(connection)
+    .await
+    .map_err(fault)
 }
 
 /// Voids what the change makes void, then posts what goes out with it.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use accrue_chassis::clock::{from_micros, to_micros};
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::postings::insert_posting;
 use super::user_rows::read_user;
 use super::{BEGIN, SqliteStore, StoreError, fault};
 use crate::domain::{Digest, MailKind, Posting, TicketKind, User, WaitingMail};
@@ -101,6 +102,46 @@ impl MailStore for SqliteStore {
         self.calls.run(async move { put_off.execute(&writer).await.map(drop).map_err(fault) }).await
     }
 
+    async fn mail_not_under(
+        &self,
+        key_id: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, WaitingMail)>, StoreError> {
+        let readers = self.readers.clone();
+        let query = sqlx::query(
+            "SELECT user_id, kind, mail_id, key_id, sealed, tries FROM mail
+             WHERE key_id <> ?1
+               AND user_id IN (SELECT DISTINCT user_id FROM mail WHERE key_id <> ?1 AND user_id > ?2
+                               ORDER BY user_id LIMIT ?3)
+             ORDER BY user_id, kind",
+        )
+        .bind(key_id.to_owned())
+        .bind(after.to_owned())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.calls.run(async move { query.fetch_all(&readers).await.map_err(fault) }).await?;
+        rows.iter().map(|row| read_mail(row).map(|mail| (mail.user_id, mail.mail))).collect()
+    }
+
+    async fn reseal_mail(
+        &self,
+        user_id: &str,
+        mail: &WaitingMail,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let writer = self.writer.clone();
+        let reseal = sqlx::query(
+            "UPDATE mail SET key_id = ?4, sealed = ?5 WHERE user_id = ?1 AND mail_id = ?2 AND key_id = ?3",
+        )
+        .bind(user_id.to_owned())
+        .bind(mail.id)
+        .bind(mail.sealed.key_id.clone())
+        .bind(sealed.key_id.clone())
+        .bind(sealed.bytes.clone());
+        let done = self.calls.run(async move { reseal.execute(&writer).await.map_err(fault) }).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     async fn release_mail(&self, claim: &MailClaim) -> Result<(), StoreError> {
         let writer = self.writer.clone();
         let release =
@@ -108,86 +149,6 @@ impl MailStore for SqliteStore {
                 .bind(claim.token);
         self.calls.run(async move { release.execute(&writer).await.map(drop).map_err(fault) }).await
     }
-}
-
-/// Puts the mail and its ticket in the place of those of before; whoever holds the
-/// older mail marks nothing any more.
-pub(super) async fn insert_posting(
-    connection: &mut SqliteConnection,
-    user_id: &str,
-    posting: &Posting,
-) -> Result<(), StoreError> {
-    let mail = &posting.mail;
-    sqlx::query(
-        "INSERT OR REPLACE INTO mail (user_id, kind, mail_id, key_id, sealed, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )
-    .bind(user_id)
-    .bind(mail.kind.word())
-    .bind(mail.id)
-    .bind(&mail.sealed.key_id)
-    .bind(&mail.sealed.bytes)
-    .bind(to_micros(posting.written_at))
-    .execute(&mut *connection)
-    .await
-    .map_err(fault)?;
-    let Some(ticket) = &posting.ticket else {
-        return Ok(());
-    };
-    sqlx::query("INSERT OR REPLACE INTO tickets (user_id, kind, digest, expires_at) VALUES (?1, ?2, ?3, ?4)")
-        .bind(user_id)
-        .bind(ticket.kind.word())
-        .bind(ticket.digest.to_vec())
-        .bind(to_micros(ticket.expires_at))
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(fault)
-}
-
-/// Whether the user holds this very ticket.
-pub(super) async fn holds_ticket(
-    connection: &mut SqliteConnection,
-    user_id: &str,
-    (kind, digest): &(TicketKind, Digest),
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM tickets WHERE user_id = ?1 AND kind = ?2 AND digest = ?3)",
-    )
-    .bind(user_id)
-    .bind(kind.word())
-    .bind(digest.to_vec())
-    .fetch_one(connection)
-    .await
-    .map_err(fault)
-}
-
-/// Voids tickets of these kinds, and takes away the mail that would tell them.
-pub(super) async fn void_tickets(
-    connection: &mut SqliteConnection,
-    user_id: &str,
-    kinds: &[TicketKind],
-) -> Result<(), StoreError> {
-    for kind in kinds {
-        for query in [
-            sqlx::query("DELETE FROM tickets WHERE user_id = ?1 AND kind = ?2"),
-            sqlx::query("DELETE FROM mail WHERE user_id = ?1 AND kind = ?2"),
-        ] {
-            query.bind(user_id).bind(kind.word()).execute(&mut *connection).await.map_err(fault)?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes away every mail to an address that the user has no longer, and every ticket.
-pub(super) async fn forget_mail(connection: &mut SqliteConnection, user_id: &str) -> Result<(), StoreError> {
-    for query in [
-        sqlx::query("DELETE FROM tickets WHERE user_id = ?1"),
-        sqlx::query("DELETE FROM mail WHERE user_id = ?1"),
-    ] {
-        query.bind(user_id).execute(&mut *connection).await.map_err(fault)?;
-    }
-    Ok(())
 }
 
 fn read_mail(row: &SqliteRow) -> Result<ClaimedMail, StoreError> {

@@ -2,12 +2,14 @@
 
 mod changing;
 mod clients;
-mod file;
 mod mail;
 mod outbox;
+mod postings;
 mod registering;
 mod sessions;
 mod signing_keys;
+#[cfg(test)]
+mod tests;
 mod throttles;
 mod user_rows;
 mod users;
@@ -15,6 +17,7 @@ mod users;
 use std::time::Duration;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_chassis::private_file;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -49,7 +52,9 @@ impl SqliteStore {
     pub(super) async fn open(url: &str, clock: SharedClock, migrate: bool) -> Result<Self, OpenError> {
         let options = options(url)?;
         if migrate {
-            file::create_private(options.get_filename())?;
+            // SQLite gives the files that it puts beside it the same permissions.
+            private_file::create(options.get_filename())
+                .map_err(|error| OpenError::Settings(format!("the file cannot be created: {error}")))?;
         }
         let pool = || {
             SqlitePoolOptions::new()

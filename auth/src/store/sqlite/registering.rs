@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use time::OffsetDateTime;
 
-use super::mail::insert_posting;
+use super::postings::insert_posting;
 use super::user_rows::{read_kept_reply, roles_text, status_word};
 use super::{BEGIN, StoreError, fault};
 use crate::domain::{DisplayName, EmailAddress, KeptReply, NewUser, User, Username};

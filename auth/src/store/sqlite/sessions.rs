@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{BEGIN, SqliteStore, StoreError, fault};
-use crate::domain::{Rotation, Session, USED_TOKENS};
+use crate::domain::{Rotation, Session, USED_TOKENS, UsedToken};
 use crate::store::SessionStore;
 use crate::store::digests::{join, one, split};
+use crate::store::used_tokens::{join_times, pair, part, split_times};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -106,9 +107,10 @@ async fn begin(writer: &SqlitePool, session: Session) -> Result<(), StoreError> 
         .execute(&mut *transaction)
         .await
         .map_err(fault)?;
+    let (used, used_at) = part(&session.used);
     sqlx::query(
         "INSERT INTO sessions (session_id, user_id, epoch, device, created_at, last_used_at, expires_at,
-                               current, used, rotated_at)
+                               current, used, used_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )
     .bind(session.session_id.to_string())
@@ -119,8 +121,8 @@ async fn begin(writer: &SqlitePool, session: Session) -> Result<(), StoreError> 
     .bind(to_micros(session.last_used_at))
     .bind(to_micros(session.expires_at))
     .bind(session.current.to_vec())
-    .bind(join(&session.used))
-    .bind(session.rotated_at.map(to_micros))
+    .bind(join(&used))
+    .bind(join_times(&used_at))
     .execute(&mut *transaction)
     .await
     .map_err(fault)?;
@@ -131,26 +133,28 @@ async fn rotate(writer: &SqlitePool, rotation: &Rotation) -> Result<bool, StoreE
     let mut connection = writer.acquire().await.map_err(fault)?;
     let mut transaction = connection.begin_with(BEGIN).await.map_err(fault)?;
     let id = rotation.session_id.to_string();
-    let used: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT used FROM sessions WHERE session_id = ?1 AND current = ?2")
+    let used: Option<(Vec<u8>, Vec<u8>)> =
+        sqlx::query_as("SELECT used, used_at FROM sessions WHERE session_id = ?1 AND current = ?2")
             .bind(&id)
             .bind(rotation.from.to_vec())
             .fetch_optional(&mut *transaction)
             .await
             .map_err(fault)?;
-    let Some(used) = used else {
+    let Some((used, used_at)) = used else {
         return Ok(false);
     };
-    let mut used = split(&used)?;
-    used.push(rotation.from);
+    let mut used = pair(split(&used)?, split_times(&used_at)?);
+    used.push(UsedToken { digest: rotation.from, at: Some(rotation.at) });
     let forgotten = used.len().saturating_sub(usize::from(USED_TOKENS));
+    let (used, used_at) = part(&used[forgotten..]);
     sqlx::query(
-        "UPDATE sessions SET current = ?2, used = ?3, rotated_at = ?4, last_used_at = ?4, expires_at = ?5
+        "UPDATE sessions SET current = ?2, used = ?3, used_at = ?4, last_used_at = ?5, expires_at = ?6
          WHERE session_id = ?1",
     )
     .bind(&id)
     .bind(rotation.to.to_vec())
-    .bind(join(&used[forgotten..]))
+    .bind(join(&used))
+    .bind(join_times(&used_at))
     .bind(to_micros(rotation.at))
     .bind(to_micros(rotation.expires_at))
     .execute(&mut *transaction)
@@ -163,7 +167,6 @@ async fn rotate(writer: &SqlitePool, rotation: &Rotation) -> Result<bool, StoreE
 fn read(row: &SqliteRow) -> Result<Session, StoreError> {
     let time = |micros: i64| from_micros(micros).ok_or_else(|| StoreError::corrupt("a time out of range"));
     let id: &str = row.try_get("session_id").map_err(fault)?;
-    let rotated_at: Option<i64> = row.try_get("rotated_at").map_err(fault)?;
     Ok(Session {
         session_id: id.parse().map_err(StoreError::corrupt)?,
         user_id: row.try_get("user_id").map_err(fault)?,
@@ -173,7 +176,9 @@ fn read(row: &SqliteRow) -> Result<Session, StoreError> {
         last_used_at: time(row.try_get("last_used_at").map_err(fault)?)?,
         expires_at: time(row.try_get("expires_at").map_err(fault)?)?,
         current: one(row.try_get("current").map_err(fault)?)?,
-        used: split(row.try_get("used").map_err(fault)?)?,
-        rotated_at: rotated_at.map(time).transpose()?,
+        used: pair(
+            split(row.try_get("used").map_err(fault)?)?,
+            split_times(row.try_get("used_at").map_err(fault)?)?,
+        ),
     })
 }

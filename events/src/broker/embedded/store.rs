@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use accrue_chassis::clock::{SharedClock, to_micros};
+use accrue_chassis::private_file;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -55,6 +56,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A confirmed publish survives a power cut: every commit is synced.
             .synchronous(SqliteSynchronous::Full)
+            // Events hold addresses: what was consumed is overwritten, not only unlinked.
+            .pragma("secure_delete", "on")
             .busy_timeout(BUSY_LIMIT);
         Ok(Self {
             path,
@@ -98,6 +101,8 @@ impl Store {
         // sqlx takes no lock for SQLite's migrations, and two processes that find a
         // new file would both create the tables.
         let _start = StartLock::take(beside(&self.path, "-lock")).await?;
+        // Events hold addresses. SQLite gives the files beside it the same permissions.
+        private_file::create(&self.path).map_err(failed)?;
         // One connection: SQLite has one writer, and waiting for it in this process
         // is fair where waiting in the file is not.
         let pool = SqlitePoolOptions::new()

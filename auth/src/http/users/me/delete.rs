@@ -6,15 +6,16 @@ use accrue_chassis::tokens::Caller;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::user_id;
+use super::{active, session, user_id};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::users::{admin, delete::erase};
+use crate::http::users::{admin, delete::erase, problems};
 
 /// Leave
 ///
 /// The id stays, and everything personal goes: address, names, password, sessions,
-/// events that wait. The address is free to register again.
+/// events that wait. The address is free to register again. The session has to be there
+/// still: an access token that outlives it, after signing out or another password, is 401.
 #[utoipa::path(
     delete,
     path = "/v1/users/me",
@@ -33,7 +34,15 @@ pub(in crate::http) async fn delete(
     trace: TraceContext,
 ) -> Result<StatusCode, ApiError> {
     let user_id = user_id(&caller)?;
-    erase(&app, user_id, &trace).await?;
+    let session = session(&app, &caller).await?;
+    let now = app.clock.now();
+    // Nothing else is as final: a token that outlives its session is not enough for it.
+    erase(&app, user_id, &trace, |user| {
+        let epoch = active(user)?.session_epoch;
+        let is_good = session.as_ref().is_some_and(|session| session.is_good(epoch, now));
+        if is_good { Ok(()) } else { Err(problems::session_ended()) }
+    })
+    .await?;
     admin::log("user_deleted", &caller.actor(), user_id);
     Ok(StatusCode::NO_CONTENT)
 }

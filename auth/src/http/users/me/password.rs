@@ -15,7 +15,7 @@ use super::{active, owner};
 use crate::domain::{Edit, Password};
 use crate::http::App;
 use crate::http::error::ApiError;
-use crate::http::users::apply::apply_as;
+use crate::http::users::apply::{apply_as, require_password};
 use crate::http::users::fields::required;
 use crate::http::users::{admin, problems};
 
@@ -43,7 +43,7 @@ pub(in crate::http) struct PasswordRequest {
     security(("owner" = [])),
     responses(
         (status = 204, description = "The password is changed."),
-        (status = 409, description = "`user_changed`: others were faster each time.",
+        (status = 409, description = "`user_changed`: others were faster.",
          body = ProblemBody, content_type = "application/problem+json"),
         AnyProblem, BodyProblem, TokenProblem, NotFoundProblem, LimitProblem,
     )
@@ -54,9 +54,9 @@ pub(in crate::http) async fn put(
     trace: TraceContext,
     Json(body): Json<PasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let mut owner = owner(&caller, None)?;
-    let user = app.store.user(owner.user_id).await?.ok_or_else(problems::not_found)?;
-    active(&user)?;
+    let owner = owner(&caller, None)?;
+    let login = app.store.login_of(owner.user_id).await?.ok_or_else(problems::not_found)?;
+    let user = active(&login.user)?;
     let mut errors = Vec::new();
     let current = required(&mut errors, "/current_password", body.current_password, Password::parse);
     let new = required(&mut errors, "/new_password", body.new_password, |text| {
@@ -65,9 +65,15 @@ pub(in crate::http) async fn put(
     let (Some(current), Some(new)) = (current, new) else {
         return Err(Problem::invalid(errors).into());
     };
+    // Asked first: nothing is hashed for whoever does not know it, or has tried too often.
+    require_password(&app, &login, &current).await?;
     let hash = app.passwords.hash(new).await?;
-    owner.password = Some(current);
-    apply_as(&app, &owner, &trace, |user| Ok(Edit::of(active(user)?).password(hash.clone()))).await?;
+    apply_as(&app, &owner, &trace, |now| {
+        // Whatever changes the password ends the sessions: it is the one that was compared.
+        let is_same = active(now)?.session_epoch == user.session_epoch;
+        if is_same { Ok(Edit::of(now).password(hash.clone())) } else { Err(problems::changed_meanwhile()) }
+    })
+    .await?;
     admin::log("password_changed", &caller.actor(), owner.user_id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,17 +7,18 @@ use accrue_chassis::problem_docs::{
 };
 use accrue_chassis::tokens::Caller;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{active, owner};
+use super::{active, address, owner};
 use crate::domain::{DisplayName, Edit, EmailAddress, Password, User, Username};
 use crate::http::App;
 use crate::http::error::ApiError;
 use crate::http::users::apply::apply_as;
 use crate::http::users::fields::{Patch, optional};
 use crate::http::users::{UserBody, admin, problems};
-use crate::limits::Limit;
+use crate::limits::{Limit, by_user};
 
 /// What is to change; what is left out stays.
 #[derive(Deserialize, ToSchema)]
@@ -50,7 +51,8 @@ struct Changes {
 
 /// Change what is known of me
 ///
-/// Another address ends every other session.
+/// Another address ends every other session. Where addresses have to be verified it is
+/// the user's once the token out of the mail to it is used, and every session ends then.
 #[utoipa::path(
     patch,
     path = "/v1/users/me",
@@ -59,6 +61,9 @@ struct Changes {
     security(("owner" = [])),
     responses(
         (status = 200, description = "The user, changed.", body = UserBody),
+        (status = 202, description = "Where addresses have to be verified: the user, changed but for the \
+                                      address. A mail to it says how to go on, whether or not it is taken.",
+         body = UserBody),
         (status = 409, description = "`email_taken`, `username_taken`, or `user_changed`: others were \
                                       faster each time.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -70,13 +75,21 @@ pub(in crate::http) async fn patch(
     caller: Caller,
     trace: TraceContext,
     Json(body): Json<ProfilePatch>,
-) -> Result<axum::Json<UserBody>, ApiError> {
+) -> Result<(StatusCode, axum::Json<UserBody>), ApiError> {
     let changes = body.check().map_err(Problem::invalid)?;
     let owner = owner(&caller, changes.password.clone())?;
     admit_address(&app, owner.user_id, &changes).await?;
     let user = apply_as(&app, &owner, &trace, |user| changes.of(active(user)?, &app)).await?;
     admin::log("profile_changed", &caller.actor(), owner.user_id);
-    Ok(axum::Json(UserBody::from(&user)))
+    let body = axum::Json(UserBody::from(&user));
+    // Only where it has to be verified first is it another one still.
+    match changes.email {
+        Some(email) if user.email.as_ref() != Some(&email) => {
+            address::ask_for(&app, user, &email).await?;
+            Ok((StatusCode::ACCEPTED, body))
+        }
+        _ => Ok((StatusCode::OK, body)),
+    }
 }
 
 /// Counts what goes to another address, by that address and by the user: nobody is to
@@ -85,8 +98,7 @@ async fn admit_address(app: &App, user_id: &str, changes: &Changes) -> Result<()
     let (Some(email), Some(_)) = (&changes.email, &changes.password) else { return Ok(()) };
     let user = app.store.user(user_id).await?.ok_or_else(problems::not_found)?;
     if user.email.as_ref() != Some(email) {
-        let by_user = format!("user {user_id}");
-        for subject in [by_user.as_str(), email.as_str()] {
+        for subject in [&by_user(user_id), email.as_str()] {
             let _ = app.limits.admit(Limit::MailByAddress, subject).await?.or_problem()?;
         }
     }
@@ -116,7 +128,9 @@ impl Changes {
                 let detail = "Give `current_password` to change the address.";
                 return Err(Problem::invalid(vec![FieldError::new("/current_password", "required", detail)]));
             }
-            edit = edit.email(email.clone()).end_sessions().post(app.mailing.verification(email)?);
+            if !app.mailing.is_verification_required {
+                edit = edit.email(email.clone()).end_sessions().post(app.mailing.verification(email)?);
+            }
         }
         if let Patch::Set(username) = &self.username {
             edit = edit.username(username.clone());

@@ -1,0 +1,106 @@
+# What benchmarks are made of: a server, our services, both load generators.
+# shellcheck shell=bash disable=SC2154
+
+say() { printf '%s\n' "$*" >&2; }
+
+# need PROGRAM PACKAGE
+need() {
+    command -v "$1" >/dev/null && return 0
+    if [ "${ACCRUE_TEST_INSTALL:-yes}" = no ] || [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "$1 is missing (Debian: apt-get install $2)"
+        exit 3
+    fi
+    say "installing $2"
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2"; } \
+        </dev/null >"$work/install.log" 2>&1 || { tail -n 5 "$work/install.log" >&2 && exit 3; }
+}
+
+start_postgres() {
+    postgres=$(ACCRUE_TEST_OWNER_PID=$$ ACCRUE_TEST_DOCKER=no tests/servers/postgres.sh start "$work/postgres")
+    need psql postgresql-client
+    pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench 2>/dev/null | tail -n 1) || true
+    [ -n "$pgbench" ] || { need pgbench postgresql-contrib && pgbench=pgbench; }
+    sql "$postgres" -c 'CREATE DATABASE yardstick' -c 'CREATE DATABASE accounting' >/dev/null
+    yardstick=${postgres%/*}/yardstick
+    accounting_database=${postgres%/*}/accounting
+}
+
+sql() { psql --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 "$@"; }
+
+build() {
+    say "building for release"
+    cargo build -q --release --locked -p accrue
+    accrue=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/accrue
+}
+
+# Starts both services on the server, with a token in `token`: auth and the broker, which
+# are not measured, are on files.
+start_services() {
+    export AUTH_LISTEN=127.0.0.1:0 AUTH_ISSUER=https://auth.bench AUTH_DATABASE_URL=sqlite:$work/auth.db
+    export ACCRUE_DATA_DIR=$work/data BROKER_URL=sqlite:$work/broker.db
+    export ACCOUNTING_LISTEN=127.0.0.1:0 ACCOUNTING_TOKEN_ISSUER=$AUTH_ISSUER
+    export ACCOUNTING_DATABASE_URL=$accounting_database RUST_LOG=warn,accrue=info
+    start auth
+    ACCOUNTING_JWKS_URL=$auth/.well-known/jwks.json start accounting
+    local shown client_id client_secret
+    shown=$("$accrue" admin create-client --name bench --scope credits:write --scope usage:write --scope accounts:read 2>/dev/null)
+    client_id=$(sed -n 's/^client_id: //p' <<<"$shown")
+    client_secret=$(sed -n 's/^client_secret: //p' <<<"$shown")
+    token=$(curl -sS "$auth/oauth2/token" -u "$client_id:$client_secret" -d grant_type=client_credentials |
+        sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')
+    [ -n "$token" ] || { say "no token" && exit 1; }
+}
+
+# start SERVICE: runs it, and sets the variable SERVICE to its URL.
+start() {
+    "$accrue" "$1" </dev/null >"$work/$1.log" 2>&1 &
+    running+=("$!")
+    local listening="\"message\":\"listening\",\"service\":\"$1\",\"address\":\"" end=$((SECONDS + 30))
+    until grep -q "$listening" "$work/$1.log" &&
+        printf -v "$1" %s "$(sed -n "s|.*$listening\([^\"]*\)\".*|http://\1|p" "$work/$1.log")" &&
+        "$accrue" health --url "${!1}/healthz/ready" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$end" ] || ! kill -0 "${running[-1]}"; then
+            tail "$work/$1.log" >&2
+            exit 1
+        fi
+        sleep 0.2
+    done
+}
+
+stop_services() {
+    local pid
+    for pid in "${running[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+    for pid in "${running[@]}"; do wait "$pid" 2>/dev/null || true; done
+    running=()
+}
+
+# yardstick FILE CLIENTS: transactions a second of a script under pgbench.
+yardstick() {
+    "$pgbench" -n -M prepared -f "bench/yardstick/$1" -c "$2" -j 2 -T "$seconds" -D users="$users" \
+        "$yardstick" 2>"$work/pgbench.err" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+}
+
+# best FILE CLIENTS…: the most of these, in `best`; each is told.
+best() {
+    local file=$1 clients tps
+    best=0
+    shift
+    for clients in "$@"; do
+        tps=$(yardstick "$file" "$clients")
+        echo "pgbench $file, $clients clients: ${tps:?pgbench failed: $(tail -n 2 "$work/pgbench.err")}/s"
+        if [ "$tps" -gt "$best" ]; then best=$tps; fi
+    done
+}
+
+# load SCRIPT CONNECTIONS DELAY_MS FIRST_USER LAST_USER: puts load on accounting. Sets
+# `rate` (answers a second, none of them an error), `p50` and `p99` (ms).
+load() {
+    local told
+    told=$(TOKEN=$token DELAY_MS=$3 FIRST_USER=$4 LAST_USER=$5 \
+        wrk -t 1 -c "$2" -d "${seconds}s" --timeout 10s -s "bench/$1.lua" "$accounting")
+    told=$(grep '^measured ' <<<"$told") || { say "wrk failed" && exit 1; }
+    read -r _ rate p50 p99 failed <<<"$told"
+    [ "$failed" = 0 ] || { say "$failed requests failed" && exit 1; }
+}
+
+ratio() { awk -v name="$1" -v above="$2" -v below="$3" 'BEGIN { printf "ratio %s=%.2f\n", name, above / below }'; }

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs a benchmark: both sides on the same server and cores, in one run.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+usage: bench/run.sh NAME [--seconds N] [--users N] [--program PATH]
+
+Builds `accrue` for release, starts a PostgreSQL of its own as tests/run.sh does, and prints
+what both sides did; the last lines are `ratio NAME=VALUE`. NAME is
+  allocate   HTTP allocations a second over pgbench running one statement that does the same
+             (bench/yardstick/allocate.sql): spread over many users, and on one hot account
+
+  --seconds N    how long each measurement takes (20)
+  --users N      users that the spread load is over (10000)
+  --program PATH an `accrue` to measure, instead of building one
+  ACCRUE_TEST_INSTALL=no     do not install what is missing (wrk, pgbench)
+
+Both sides run with fsync on, alone on the machine if the figures are to mean anything.
+exit code: 0 measured, 1 it could not run or answers went wrong, 3 a program is missing
+EOF
+}
+
+name=
+accrue=
+seconds=20
+users=10000
+while [ $# -gt 0 ]; do
+    case "$1" in
+    -h | --help) usage && exit 0 ;;
+    --seconds) seconds=${2:?--seconds takes a number} && shift 2 ;;
+    --users) users=${2:?--users takes a number} && shift 2 ;;
+    --program) accrue=${2:?--program takes a path} && shift 2 ;;
+    allocate) name=$1 && shift ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+[ -n "$name" ] || { usage >&2 && exit 2; }
+
+cd "$(dirname "$0")/.."
+work=$(mktemp -d "${TMPDIR:-/tmp}/accrue-bench.XXXXXX")
+chmod 711 "$work" # PostgreSQL's files lie in it, and belong to its own user under root
+running=()
+
+clean_up() {
+    trap '' INT TERM
+    stop_services
+    tests/servers/postgres.sh stop "$work/postgres" || true
+    rm -rf -- "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# shellcheck source=bench/parts.sh
+source bench/parts.sh
+# shellcheck source=bench/allocate.sh
+source "bench/$name.sh"
+
+need wrk wrk
+start_postgres
+[ -n "$accrue" ] || build
+"bench_$name"

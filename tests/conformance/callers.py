@@ -1,0 +1,146 @@
+"""Who calls in the cases of schemathesis_hooks.py, and what they know: tokens, ids, mail."""
+
+import os
+import pathlib
+import re
+import time
+import uuid
+
+import requests
+
+AUTH = os.environ["ACCRUE_CONFORMANCE_AUTH"].rstrip("/")
+ACCOUNTING = os.environ["ACCRUE_CONFORMANCE_ACCOUNTING"].rstrip("/")
+CLIENT = (os.environ["ACCRUE_CONFORMANCE_CLIENT_ID"], os.environ["ACCRUE_CONFORMANCE_CLIENT_SECRET"])
+MAIL = pathlib.Path(os.environ["ACCRUE_CONFORMANCE_MAIL"])
+PASSWORD = "correct horse battery"
+# A token is replaced well before it expires.
+MARGIN_S = 120
+# After so many cases somebody else takes the place of a person, who may by now be changed.
+CASES_A_PERSON = 100
+
+http = requests.Session()
+
+
+class Refused(Exception):
+    """An answer was not the good one that it must be."""
+
+
+def ask(method, url, **arguments):
+    """An answer that must be a good one: without it the cases would prove nothing."""
+    reply = http.request(method, url, timeout=30, **arguments)
+    if not reply.ok:
+        raise Refused(f"{method} {url} answered {reply.status_code}: {reply.text}")
+    return reply.json() if reply.content else None
+
+
+class Service:
+    """The client that may do everything, and its token."""
+
+    def __init__(self):
+        self.good_until = 0.0
+
+    def token(self):
+        if time.monotonic() >= self.good_until:
+            told = ask("POST", f"{AUTH}/oauth2/token", auth=CLIENT, data={"grant_type": "client_credentials"})
+            self.access_token = told["access_token"]
+            self.good_until = time.monotonic() + told["expires_in"] - MARGIN_S
+        return self.access_token
+
+
+service = Service()
+
+
+def create(roles=()):
+    """Somebody new, by way of the service."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    user = {"email": email, "password": PASSWORD, "roles": list(roles)}
+    headers = {"Authorization": f"Bearer {service.token()}", "Idempotency-Key": email}
+    told = ask("POST", f"{AUTH}/v1/users/batch", json={"users": [user]}, headers=headers)
+    return told["results"][0]["user_id"], email
+
+
+class Person:
+    """Somebody with these roles, signed in; somebody else when the last one is worn out."""
+
+    def __init__(self, roles=()):
+        self.roles = roles
+        self.cases_left = 0
+
+    def renew(self):
+        self.user_id, self.email = create(self.roles)
+        login = self.log_in()
+        self.access_token = login["access_token"]
+        self.good_until = time.monotonic() + login["expires_in"] - MARGIN_S
+        self.cases_left = CASES_A_PERSON
+        return login
+
+    def log_in(self):
+        return ask("POST", f"{AUTH}/v1/login", json={"email": self.email, "password": PASSWORD})
+
+    def begin_session(self):
+        """A session that has just begun. An earlier case may have shut this person out, or
+        erased them: then it is somebody else's."""
+        try:
+            return self.log_in()
+        except Refused:
+            return self.renew()
+
+    def here(self):
+        if self.cases_left <= 0 or time.monotonic() >= self.good_until:
+            self.renew()
+        self.cases_left -= 1
+        return self
+
+    def forget(self):
+        self.cases_left = 0
+
+    def session_id(self):
+        """The id of a session that has just begun: the others may have been ended."""
+        headers = {"Authorization": f"Bearer {self.begin_session()['access_token']}"}
+        return ask("GET", f"{AUTH}/v1/users/me/sessions", headers=headers)["data"][0]["session_id"]
+
+
+user, admin = Person(), Person(["admin"])
+
+
+class Target:
+    """Somebody who never signs in, for admins to change."""
+
+    def __init__(self):
+        self.user_id = None
+        self.cases_left = 0
+
+    def here(self):
+        if self.cases_left <= 0:
+            self.user_id, _ = create()
+            self.cases_left = CASES_A_PERSON
+        self.cases_left -= 1
+        return self.user_id
+
+    def forget(self):
+        self.cases_left = 0
+
+
+target = Target()
+
+
+def mailed_token(path, page):
+    """The token in the mail that somebody new gets when `path` is asked for one."""
+    _, email = create()
+    ask("POST", f"{AUTH}{path}", json={"email": email})
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up:
+        for file in MAIL.glob("*.eml"):
+            mail = file.read_text()
+            file.unlink()
+            found = re.search(rf"/{page}#token=(\S+)", mail)
+            if found and f"To: {email}" in mail:
+                return found.group(1)
+        time.sleep(0.01)
+    raise RuntimeError(f"no mail came after POST {path}")
+
+
+def allocation_id(user_id):
+    headers = {"Authorization": f"Bearer {service.token()}", "Idempotency-Key": uuid.uuid4().hex}
+    url = f"{ACCOUNTING}/v1/accounts/{user_id}/allocations"
+    return ask("POST", url, json={"credits": 1}, headers=headers)["allocation"]["id"]
