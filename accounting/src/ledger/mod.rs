@@ -12,15 +12,17 @@ mod decide;
 mod entry;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod histories;
 mod holdings;
 mod idempotency;
-#[cfg(test)]
-mod model;
 mod needs;
 mod policies;
 #[cfg(test)]
 mod properties;
 mod receipt;
+#[cfg(test)]
+mod reference;
 mod refund;
 mod reply;
 mod reservation;

@@ -179,3 +179,31 @@ fn a_rejection_leaves_its_key_free() {
     booked(state.decide(&keyed(1, 7), Policies::DEFAULT, at(1)));
     assert_eq!(state.account.available, 7);
 }
+
+#[test]
+fn an_account_whose_books_disagree_is_left_alone() {
+    let mut whole = Whole::new();
+    let reserve = Action::Reserve(Reserve {
+        reservation_id: Uuid::from_u128(7),
+        credits: 30,
+        expires_in_s: 60,
+        resource: None,
+        metadata: None,
+    });
+    let spend =
+        |credits| Action::Use(Use { usage_id: Uuid::now_v7(), credits, resource: None, metadata: None });
+    let with = |action| Command { action, ..order(1, None) };
+    whole.post(&[order(100, None), with(reserve)], Policies::DEFAULT, at(1));
+    // A hand in the database: more is said to be available than the allocations have.
+    whole.account.available += 5;
+    let before = whole.entries.clone();
+    let refused = whole.post(&[with(spend(75))], Policies::DEFAULT, at(2));
+    assert_eq!(refused, [Err(Rejection::BooksDisagree)]);
+    // And another: what the reservation draws on is gone. Nothing is booked from when it is due.
+    whole.allocations.clear();
+    for action in [Action::Settle, spend(1), Action::Release { reservation_id: Uuid::from_u128(7) }] {
+        let refused = whole.post(&[with(action)], Policies::DEFAULT, at(100));
+        assert_eq!(refused, [Err(Rejection::BooksDisagree)]);
+    }
+    assert_eq!(whole.entries, before);
+}
