@@ -14,7 +14,7 @@ use accrue_chassis::telemetry::chain;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{Command, Receipt, Rejection, WelcomePolicy};
+use crate::ledger::{Command, Policies, Receipt, Rejection};
 use crate::store::{LedgerStore, Posted, StoreError};
 
 /// Commands in one batch at most.
@@ -59,11 +59,11 @@ impl Batcher {
     /// Starts as many lanes as `store` takes batches side by side. They end when the
     /// workers of `lifecycle` are stopped and what they had taken in is done.
     #[must_use]
-    pub fn start(store: &Arc<dyn LedgerStore>, welcome: WelcomePolicy, lifecycle: &Lifecycle) -> Self {
+    pub fn start(store: &Arc<dyn LedgerStore>, policies: Policies, lifecycle: &Lifecycle) -> Self {
         let lanes = (0..store.lanes())
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(LANE_QUEUE);
-                let lane = Lane { store: Arc::clone(store), welcome };
+                let lane = Lane { store: Arc::clone(store), policies };
                 lifecycle.spawn_worker(lane.run(jobs, lifecycle.worker_token()));
                 sender
             })
@@ -109,7 +109,7 @@ impl Batcher {
 
 struct Lane {
     store: Arc<dyn LedgerStore>,
-    welcome: WelcomePolicy,
+    policies: Policies,
 }
 
 impl Lane {
@@ -174,7 +174,7 @@ impl Lane {
         let begun = Instant::now();
         loop {
             let start = Instant::now();
-            let posted = self.store.post(commands, self.welcome).await;
+            let posted = self.store.post(commands, self.policies).await;
             metrics::histogram!("ledger_batch_duration_seconds").record(start.elapsed().as_secs_f64());
             match posted {
                 Err(error) if error.is_passing() && begun.elapsed() < RETRY_WINDOW => {

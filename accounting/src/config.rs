@@ -9,7 +9,7 @@ use clap::Args;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::ledger::{CREDITS_LIMIT, WelcomePolicy};
+use crate::ledger::{CREDITS_LIMIT, Policies, Spending, WelcomePolicy};
 use crate::store;
 
 /// Where auth is, and what it calls itself, unless either was told otherwise.
@@ -48,6 +48,12 @@ pub struct AccountingArgs {
     /// When new users are given them: once they have registered, or have verified their address too
     #[arg(long, env = "ACCOUNTING_WELCOME_ON", default_value = "registered", value_name = "WHEN")]
     accounting_welcome_on: WelcomeOn,
+    /// Whether suspended accounts may spend and reserve
+    #[arg(long, env = "ACCOUNTING_SUSPENDED_SPENDING", default_value = "deny", value_name = "WHETHER")]
+    accounting_suspended_spending: Permission,
+    /// Whether accounts may spend and reserve whose user is not known yet
+    #[arg(long, env = "ACCOUNTING_PLACEHOLDER_SPENDING", default_value = "allow", value_name = "WHETHER")]
+    accounting_placeholder_spending: Permission,
     /// Batches that are posted side by side, each on a connection of its own
     #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "COUNT")]
     accounting_lanes: usize,
@@ -66,6 +72,24 @@ pub enum WelcomeOn {
     Registered,
     /// Shown that the address is theirs.
     Verified,
+}
+
+/// Whether something is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Permission {
+    /// It is.
+    Allow,
+    /// It is not.
+    Deny,
+}
+
+impl From<Permission> for Spending {
+    fn from(permission: Permission) -> Self {
+        match permission {
+            Permission::Allow => Self::Allow,
+            Permission::Deny => Self::Deny,
+        }
+    }
 }
 
 /// Whose access tokens are taken.
@@ -113,8 +137,8 @@ pub struct AccountingConfig {
     pub database_url: Option<SecretString>,
     /// Whose access tokens are taken.
     pub tokens: TokenConfig,
-    /// Credits for new users.
-    pub welcome: WelcomePolicy,
+    /// Credits for new users, and who may spend.
+    pub policies: Policies,
     /// Batches posted side by side.
     pub lanes: usize,
     /// Requests answered at once.
@@ -131,7 +155,7 @@ impl AccountingConfig {
             listen,
             database_url: None,
             tokens: TokenConfig::default(),
-            welcome: WelcomePolicy::OFF,
+            policies: Policies::DEFAULT,
             lanes: DEFAULT_LANES,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
@@ -173,9 +197,13 @@ impl AccountingArgs {
                 jwks_url: given.unwrap_or(tokens.jwks_url.clone()),
                 ..tokens
             })?,
-            welcome: WelcomePolicy {
-                credits: credits?,
-                needs_verified_email: self.accounting_welcome_on == WelcomeOn::Verified,
+            policies: Policies {
+                welcome: WelcomePolicy {
+                    credits: credits?,
+                    needs_verified_email: self.accounting_welcome_on == WelcomeOn::Verified,
+                },
+                suspended_spending: self.accounting_suspended_spending.into(),
+                placeholder_spending: self.accounting_placeholder_spending.into(),
             },
             lanes: lanes?,
             max_in_flight: max_in_flight?,

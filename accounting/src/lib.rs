@@ -7,8 +7,10 @@ mod http;
 pub mod ledger;
 mod service;
 pub mod store;
+mod sweep;
 
 pub use batcher::{Batcher, Decision, PostError};
 pub use consumer::Consumer;
 pub use http::openapi;
 pub use service::{Parts, Service, assemble};
+pub use sweep::Sweep;

@@ -1,4 +1,4 @@
-//! accounting put together from its parts: routes, ledger lanes, consumer.
+//! accounting put together from its parts: routes, ledger lanes, sweep, consumer.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
 use crate::http;
 use crate::store::LedgerStore;
+use crate::sweep::Sweep;
 
 /// What accounting is made of; each comes from outside.
 pub struct Parts {
@@ -43,13 +44,15 @@ pub struct Service {
     pub consumer: Consumer,
 }
 
-/// Puts accounting together. The ledger's lanes run from now on.
+/// Puts accounting together. The ledger's lanes and its sweep run from now on.
 ///
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
     let Parts { store, subscriber, clock, lifecycle, metrics } = parts;
-    let batcher = Batcher::start(&store, config.welcome, &lifecycle);
+    let batcher = Batcher::start(&store, config.policies, &lifecycle);
+    let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
+    lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
     let link = Link::default();
     let keys_link = Link::default();
     let readiness = Readiness::default()

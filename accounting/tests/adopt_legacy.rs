@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    AccountStatus, Action, Allocate, Command, EntryKind, IdempotencyKey, Welcome, WelcomePolicy,
+    AccountStatus, Action, Allocate, Command, DEFAULT_PRIORITY, Draw, EntryKind, IdempotencyKey, Policies,
+    Welcome, WelcomePolicy,
 };
-use accrue_accounting::store::{AccountView, LedgerStore, open};
+use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, open};
 use accrue_chassis::clock::SystemClock;
 use accrue_events::user::{UserSnapshot, UserStatus};
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -20,6 +21,7 @@ const ROWS: &str = include_str!("legacy/rows.sql");
 fn allocation(user_id: &str, credits: i64) -> Command {
     Command {
         user_id: user_id.to_owned(),
+        actor: "test".to_owned(),
         idempotency: Some(IdempotencyKey {
             client: "test".to_owned(),
             key: format!("{user_id}-{credits}"),
@@ -28,10 +30,11 @@ fn allocation(user_id: &str, credits: i64) -> Command {
         action: Action::Allocate(Allocate {
             allocation_id: Uuid::now_v7(),
             credits,
+            priority: DEFAULT_PRIORITY,
+            effective_at: None,
             expires_at: None,
             reason: None,
             metadata: None,
-            actor: "test".to_owned(),
         }),
     }
 }
@@ -60,7 +63,7 @@ async fn an_older_database_is_adopted_whole() {
     assert_eq!(refused.constraint(), Some("credit_allocations_user_id_fkey"));
 
     let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
-    let posted = store.post(&[allocation("known-to-auth-only", 100)], WelcomePolicy::OFF).await;
+    let posted = store.post(&[allocation("known-to-auth-only", 100)], Policies::DEFAULT).await;
     assert!(posted.expect("posted")[0].is_ok());
     assert_eq!(account(&store, "known-to-auth-only").await.account.available, 100);
 
@@ -96,11 +99,14 @@ async fn allocations_were_copied(store: &Arc<dyn LedgerStore>) {
     // 100 of which 70 are left; 50 that had expired with 20 unspent; 30 all spent.
     let ada = account(store, "ada").await.account;
     assert_eq!(ada.available, 70);
-    let entries = store.entries("ada", None, 10).await.expect("readable");
+    let entries = store.entries("ada", &EntryFilter::default(), 10).await.expect("readable");
     let booked: Vec<_> = entries.iter().rev().map(|entry| (entry.seq, entry.kind, entry.credits)).collect();
     assert_eq!(booked, [(1, EntryKind::Adoption, 20), (2, EntryKind::Adoption, 70)]);
     assert_eq!(entries[0].balance_after, 90);
-    let kept = store.allocation("ada", entries[0].allocation_id).await.expect("readable").expect("there");
+    let draw = Draw { allocation_id: entries[0].reference, remaining: 70, reserved: 0 };
+    assert_eq!((entries[0].draws.as_slice(), entries[0].reserved_after), ([draw].as_slice(), 0));
+    let kept =
+        store.allocation("ada", entries[0].reference).await.expect("readable").expect("there").allocation;
     assert_eq!((kept.credits, kept.remaining), (100, 70));
     assert_eq!(kept.expires_at, Some(datetime!(2999-01-01 00:00 UTC)));
     assert_eq!((kept.reason.as_deref(), kept.actor.as_str()), (Some("for \"ünïcode\""), "supervisor-1"));
@@ -110,9 +116,9 @@ async fn allocations_were_copied(store: &Arc<dyn LedgerStore>) {
     let stamp = kept.id.get_timestamp().expect("a UUIDv7 has a time").to_unix();
     assert_eq!(i64::try_from(stamp.0).expect("a time"), kept.recorded_at.unix_timestamp());
     // The next command books out what had expired.
-    store.post(&[allocation("ada", 1)], WelcomePolicy::OFF).await.expect("posted")[0].clone().expect("room");
-    store.post(&[allocation("odd", 1)], WelcomePolicy::OFF).await.expect("posted")[0].clone().expect("room");
-    let entries = store.entries("ada", None, 2).await.expect("readable");
+    store.post(&[allocation("ada", 1)], Policies::DEFAULT).await.expect("posted")[0].clone().expect("room");
+    store.post(&[allocation("odd", 1)], Policies::DEFAULT).await.expect("posted")[0].clone().expect("room");
+    let entries = store.entries("ada", &EntryFilter::default(), 2).await.expect("readable");
     assert_eq!((entries[1].kind, entries[1].credits), (EntryKind::Expiry, -20));
     assert_eq!(entries[0].balance_after, 71);
 }
@@ -151,6 +157,7 @@ async fn a_placeholder_is_made_active_by_its_event(store: &Arc<dyn LedgerStore>)
         registered_at: datetime!(2026-01-01 00:00 UTC),
     };
     let welcome = WelcomePolicy { credits: 1_000, needs_verified_email: false };
+    let welcome = Policies { welcome, ..Policies::DEFAULT };
     store.post(&[Command::apply_user(event, Uuid::now_v7())], welcome).await.expect("posted")[0]
         .clone()
         .expect("applied");
@@ -191,7 +198,7 @@ async fn credits_without_an_account_wait_on_placeholders() {
     let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
     let orphan = account(&store, "orphan").await.account;
     assert_eq!((orphan.status, orphan.available), (AccountStatus::Placeholder, 90));
-    store.post(&[allocation("orphan", 5)], WelcomePolicy::OFF).await.expect("posted")[0]
+    store.post(&[allocation("orphan", 5)], Policies::DEFAULT).await.expect("posted")[0]
         .clone()
         .expect("the account's entries go on where the copied ones end");
     assert_eq!(account(&store, "orphan").await.account.available, 95);

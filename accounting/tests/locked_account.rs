@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use accrue_accounting::ledger::{Action, Allocate, Command, IdempotencyKey, Rejection, WelcomePolicy};
+use accrue_accounting::ledger::{
+    Action, Allocate, Command, DEFAULT_PRIORITY, IdempotencyKey, Policies, Rejection,
+};
 use accrue_accounting::store::open;
 use accrue_chassis::clock::SystemClock;
 use sqlx::{Connection as _, PgConnection};
@@ -12,13 +14,14 @@ fn allocation(user_id: &str, key: &str) -> Command {
     let action = Action::Allocate(Allocate {
         allocation_id: Uuid::now_v7(),
         credits: 1,
+        priority: DEFAULT_PRIORITY,
+        effective_at: None,
         expires_at: None,
         reason: None,
         metadata: None,
-        actor: "test".to_owned(),
     });
     let key = IdempotencyKey { client: "test".to_owned(), key: key.to_owned(), fingerprint: [0; 32] };
-    Command { user_id: user_id.to_owned(), idempotency: Some(key), action }
+    Command { user_id: user_id.to_owned(), actor: "test".to_owned(), idempotency: Some(key), action }
 }
 
 #[tokio::test]
@@ -27,7 +30,7 @@ async fn what_concerns_a_locked_account_is_set_aside() {
     let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("opened");
     let batch =
         |key: &str| ["a", "locked", "b", "locked", "c"].map(|user_id| allocation(user_id, key)).to_vec();
-    store.post(&batch("first"), WelcomePolicy::OFF).await.expect("posted");
+    store.post(&batch("first"), Policies::DEFAULT).await.expect("posted");
 
     let mut holder = PgConnection::connect(database.url()).await.expect("connected");
     let mut held = holder.begin().await.expect("begun");
@@ -35,12 +38,12 @@ async fn what_concerns_a_locked_account_is_set_aside() {
         .execute(&mut *held)
         .await
         .expect("locked");
-    let posted = store.post(&batch("second"), WelcomePolicy::OFF).await.expect("posted");
+    let posted = store.post(&batch("second"), Policies::DEFAULT).await.expect("posted");
     let are_busy: Vec<bool> = posted.iter().map(|one| *one == Err(Rejection::AccountBusy)).collect();
     assert_eq!(are_busy, [false, true, false, true, false]);
     held.rollback().await.expect("let go");
 
-    let posted = store.post(&batch("second"), WelcomePolicy::OFF).await.expect("posted");
+    let posted = store.post(&batch("second"), Policies::DEFAULT).await.expect("posted");
     assert!(posted.iter().all(Result::is_ok), "{posted:?}");
     for (user_id, available) in [("a", 2), ("b", 2), ("c", 2), ("locked", 2)] {
         let account = store.account(user_id).await.expect("readable").expect("there").account;

@@ -165,7 +165,7 @@ async fn keeps_its_allocation(
     let body = answer.expect(StatusCode::OK)?;
     let entries = body["data"].as_array().context("the entries are a list")?;
     let (ours, others): (Vec<_>, Vec<_>) =
-        entries.iter().partition(|entry| entry["allocation_id"] == *allocation_id);
+        entries.iter().partition(|entry| entry["reference"] == *allocation_id);
     ensure!(ours.len() == 1 && ours[0]["credits"] == CREDITS, "the entries are {body}");
     let are_welcome = others.iter().all(|entry| entry["kind"] == "welcome") && others.len() <= 1;
     ensure!(are_welcome, "something else was booked: {body}");

@@ -4,8 +4,9 @@ use accrue_chassis::clock;
 use accrue_chassis::problem::{FieldError, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use crate::store::AccountPosition;
 
@@ -34,6 +35,25 @@ impl<T> Page<T> {
     /// The same page in the form that callers see.
     pub(super) fn map<U>(self, form: impl Fn(T) -> U) -> Page<U> {
         Page { data: self.data.into_iter().map(form).collect(), next_cursor: self.next_cursor }
+    }
+}
+
+/// Which page of a collection, whose items are known by their ids.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageParams {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageParams {
+    /// How many items, and those before which.
+    pub(super) fn check(&self) -> Result<(u32, Option<Uuid>), Problem> {
+        Ok((checked_limit(self.limit)?, self.cursor.as_deref().map(parse_id).transpose()?))
     }
 }
 
@@ -67,6 +87,16 @@ pub(super) fn parse_seq(cursor: &str) -> Result<i64, Problem> {
     decode(cursor)?.parse().map_err(|_| invalid_cursor())
 }
 
+/// The cursor after what has this id.
+pub(super) fn after_id(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+fn parse_id(cursor: &str) -> Result<Uuid, Problem> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid_cursor())?;
+    Uuid::from_slice(&bytes).map_err(|_| invalid_cursor())
+}
+
 /// The cursor after an account.
 pub(super) fn after_account(position: &AccountPosition) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{}", clock::to_micros(position.created_at), position.user_id))
@@ -92,6 +122,9 @@ mod tests {
     #[test]
     fn cursors_round_trip_and_rubbish_is_refused() {
         assert_eq!(parse_seq(&after_seq(42)).expect("ours"), 42);
+        let id = Uuid::now_v7();
+        assert_eq!(parse_id(&after_id(id)).expect("ours"), id);
+        assert!(parse_id(&after_seq(1)).is_err());
         let position = AccountPosition {
             created_at: time::macros::datetime!(2026-01-02 3:04:05.678901 UTC),
             user_id: "a:b".into(),

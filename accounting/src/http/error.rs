@@ -5,6 +5,7 @@ use accrue_chassis::telemetry::chain;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use super::{allocations, fields, reservations, usage};
 use crate::batcher::PostError;
 use crate::ledger::Rejection;
 use crate::store::StoreError;
@@ -72,39 +73,102 @@ impl IntoResponse for ApiError {
     }
 }
 
+fn conflict(code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, code, detail)
+}
+
+fn forbidden(code: &'static str, detail: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn invalid(pointer: &str, code: &'static str, detail: &str) -> Problem {
+    Problem::invalid(vec![FieldError::new(pointer, code, detail)])
+}
+
 fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
-    let conflict = |code, detail| Problem::new(StatusCode::CONFLICT, code, detail);
     match rejection {
-        Rejection::CreditsOutOfRange => Problem::invalid(vec![super::allocations::credits_out_of_range()]),
-        Rejection::BalanceLimit => conflict(
-            "balance_limit",
-            "With these credits the balance would exceed 9007199254740991, the most that an account holds.",
-        ),
+        Rejection::CreditsOutOfRange => Problem::invalid(vec![fields::credits_out_of_range()]),
+        Rejection::PriorityOutOfRange => Problem::invalid(vec![fields::priority_out_of_range()]),
+        Rejection::HoldOutOfRange => Problem::invalid(vec![fields::hold_out_of_range()]),
         Rejection::EndHasPassed => {
             let detail = "The allocation's end has passed; give one that lies ahead, or none.";
-            Problem::invalid(vec![FieldError::new("/expires_at", "in_the_past", detail)])
+            invalid("/expires_at", "in_the_past", detail)
         }
+        Rejection::EndBeforeBeginning => {
+            let detail = "The allocation would end before it begins: expires_at must be after effective_at.";
+            invalid("/expires_at", "before_effective_at", detail)
+        }
+        Rejection::AccountSuspended => {
+            forbidden("account_suspended", "The user was deactivated: the account may not spend.")
+        }
+        Rejection::SpendingDenied => forbidden(
+            "spending_denied",
+            "No event of this user has arrived yet, and such accounts may not spend here.",
+        ),
+        Rejection::InsufficientCredits { available, required } => {
+            let detail = format!("{required} credits are required and {available} are available.");
+            Problem::new(StatusCode::PAYMENT_REQUIRED, "insufficient_credits", detail)
+                .with("available", *available)
+                .with("required", *required)
+        }
+        Rejection::UsageNotFound => usage::unknown_usage(),
+        Rejection::ReservationNotFound => reservations::unknown_reservation(),
+        Rejection::AllocationNotFound => allocations::unknown_allocation(),
         Rejection::AccountBusy => {
             let detail = "The account is being changed by somebody else; try again with the same key.";
             Problem::unavailable("account_busy", detail, 1)
         }
-        Rejection::AccountClosed => conflict(
-            "account_closed",
-            "The user was deleted: the account is closed and takes no new credits.",
-        ),
+        Rejection::BooksDisagree => {
+            tracing::error!(user_id, "the account's balance and its allocations disagree: nothing is booked");
+            Problem::internal()
+        }
         Rejection::KeyReused => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_key_reused",
             "This Idempotency-Key came before with another request. Use a new key for a new request.",
         ),
-        Rejection::ReplyGone { resource } => {
-            let address = super::user_id::address(user_id, resource);
-            conflict(
-                "idempotency_key_expired",
-                "This request was answered so long ago that the reply is no longer kept. What it made is \
-                 at `resource`.",
-            )
-            .with("resource", address)
+        conflicting => in_conflict(user_id, conflicting),
+    }
+}
+
+/// What the state of the account is against.
+fn in_conflict(user_id: &str, rejection: &Rejection) -> Problem {
+    match rejection {
+        Rejection::BalanceLimit => conflict(
+            "balance_limit",
+            "With these credits the balance would exceed 9007199254740991, the most that an account holds.",
+        ),
+        Rejection::AccountClosed => conflict(
+            "account_closed",
+            "The user was deleted: the account is closed, takes no new credits and spends none.",
+        ),
+        Rejection::RefundTooLarge { refundable } => {
+            let detail = format!("Only {refundable} credits of this usage can still come back.");
+            conflict("refund_too_large", &detail).with("refundable", *refundable)
+        }
+        Rejection::ReservationEnded { status } => {
+            let detail = format!("The reservation holds nothing any more: it is {}.", status.word());
+            conflict("reservation_ended", &detail).with("reservation_status", status.word())
+        }
+        Rejection::AllocationReserved { reserved } => {
+            let detail = format!(
+                "Reservations hold {reserved} credits of this allocation; capture or release them first."
+            );
+            conflict("allocation_reserved", &detail).with("reserved", *reserved)
+        }
+        Rejection::NothingToVoid => conflict(
+            "nothing_to_void",
+            "Nothing of this allocation is left: it was spent, expired or voided.",
+        ),
+        Rejection::ReplyGone { resource } => conflict(
+            "idempotency_key_expired",
+            "This request was answered so long ago that the reply is no longer kept. What it made is at \
+             `resource`.",
+        )
+        .with("resource", super::user_id::address(user_id, resource)),
+        unexpected => {
+            tracing::error!(%unexpected, "a rejection has no answer of its own");
+            Problem::internal()
         }
     }
 }

@@ -40,6 +40,20 @@ pub(super) fn required_key(
     })
 }
 
+/// The key of a request that may do without, since sending it again does no harm.
+pub(super) fn optional_key(
+    headers: &HeaderMap,
+    caller: &Caller,
+    operation: &str,
+    request: &impl Serialize,
+) -> Result<Option<IdempotencyKey>, Problem> {
+    if headers.contains_key("idempotency-key") {
+        required_key(headers, caller, operation, request).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 fn fingerprint(operation: &str, request: &impl Serialize) -> Result<[u8; 32], Problem> {
     let value = serde_json::to_value(request).map_err(|error| {
         tracing::error!(%error, "a request could not be fingerprinted");

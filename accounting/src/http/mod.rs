@@ -1,14 +1,20 @@
 //! accounting over HTTP: one folder a noun, one file a verb.
 
 mod accounts;
+mod adjustments;
 mod allocations;
-mod balance;
+mod booking;
 mod cursor;
 mod entries;
 mod error;
+mod fields;
 mod idempotency;
 mod openapi;
+mod reservations;
 pub(crate) mod shut_out;
+#[cfg(test)]
+mod tests;
+mod usage;
 mod user_id;
 
 use std::sync::Arc;
@@ -40,8 +46,19 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(accounts::list::list))
         .routes(routes!(accounts::get::get))
         .routes(routes!(entries::list::list))
-        .routes(routes!(allocations::create::create))
+        .routes(routes!(entries::get::get))
+        .routes(routes!(allocations::create::create, allocations::list::list))
         .routes(routes!(allocations::get::get))
+        .routes(routes!(allocations::void::void))
+        .routes(routes!(usage::create::create, usage::list::list))
+        .routes(routes!(usage::get::get))
+        .routes(routes!(usage::refund::refund))
+        .routes(routes!(reservations::create::create, reservations::list::list))
+        .routes(routes!(reservations::get::get))
+        .routes(routes!(reservations::capture::capture))
+        .routes(routes!(reservations::release::release))
+        .routes(routes!(reservations::extend::extend))
+        .routes(routes!(adjustments::create::create))
 }
 
 /// The document that describes accounting's routes.

@@ -8,7 +8,9 @@ use utoipa::openapi::security::{
 };
 use utoipa::{Modify, OpenApi as _};
 
-/// Allocate credits.
+/// Spend, hold and refund credits.
+pub(super) const USAGE_WRITE: &str = "usage:write";
+/// Allocate, void and adjust credits.
 pub(super) const CREDITS_WRITE: &str = "credits:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
@@ -34,7 +36,8 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         let scopes = Scopes::from_iter([
-            (CREDITS_WRITE, "Allocate credits to any account."),
+            (CREDITS_WRITE, "Allocate, void and adjust credits of any account."),
+            (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (ACCOUNTS_READ, "Read every account."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
@@ -47,5 +50,35 @@ impl Modify for Security {
         let token = OAuth2::with_description([flow], "An access token from auth, with scopes.");
         components.add_security_scheme(TOKEN_SCHEME, SecurityScheme::OAuth2(token));
         components.add_security_scheme(OWNER_SCHEME, SecurityScheme::Http(owner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_named_is_there() {
+        let document = serde_json::to_value(crate::http::openapi()).expect("JSON");
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for reference in found {
+            let pointer = reference.strip_prefix('#').expect("within the document");
+            assert!(document.pointer(pointer).is_some(), "{reference} is not there");
+        }
     }
 }

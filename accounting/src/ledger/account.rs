@@ -1,38 +1,8 @@
-//! What the ledger keeps: accounts, allocations, entries.
+//! An account: whose it is, where it stands, what it holds in sum.
 
-use serde_json::Value;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-/// An enum whose variants are kept in stores and shown in JSON as fixed words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant),+
-        }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word that stores and replies use.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-
-            /// The one that `word` names.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.word() == word)
-            }
-        }
-    };
-}
+use super::words::words;
 
 words! {
     /// Where an account stands with the user it belongs to.
@@ -62,20 +32,6 @@ words! {
     }
 }
 
-words! {
-    /// What an entry is for.
-    EntryKind {
-        /// Credits were allocated.
-        Allocation = "allocation",
-        /// Welcome credits.
-        Welcome = "welcome",
-        /// An allocation ran out of time.
-        Expiry = "expiry",
-        /// What was left of an allocation of the older system when its database was adopted.
-        Adoption = "adoption",
-    }
-}
-
 /// One account. `available + reserved` equals the sum of its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -94,15 +50,21 @@ pub struct Account {
     /// Credits that can be spent. As the ledger keeps it, this still counts what has
     /// run out since the last command; as a view shows it, it does not.
     pub available: i64,
-    /// Credits that are held.
+    /// Credits that reservations hold.
     pub reserved: i64,
+    /// Credits of allocations whose time has not come. They are in no entry yet, and
+    /// count against the limit of a balance all the same, so that none is ever
+    /// refused when its time comes.
+    pub pending: i64,
     /// The `seq` of the last entry; 0 before the first.
     pub last_seq: i64,
     /// When the last entry was booked.
     pub last_entry_at: Option<OffsetDateTime>,
-    /// The soonest end of an allocation with something left. No allocation needs to
-    /// be read before then.
-    pub next_expiry_at: Option<OffsetDateTime>,
+    /// No later than the soonest instant at which something falls due: a pending
+    /// allocation begins, a reservation or an allocation with something left ends. It
+    /// may be too early, since what was spent up is not looked for; settling makes it
+    /// exact again. Before it nothing need be read to know what can be spent.
+    pub next_due_at: Option<OffsetDateTime>,
     /// The welcome decision.
     pub welcome: Welcome,
 }
@@ -119,9 +81,10 @@ impl Account {
             display_name: None,
             available: 0,
             reserved: 0,
+            pending: 0,
             last_seq: 0,
             last_entry_at: None,
-            next_expiry_at: None,
+            next_due_at: None,
             welcome: Welcome::Undecided,
         }
     }
@@ -133,49 +96,9 @@ impl Account {
         self.last_entry_at.map_or(now, |last| last.max(now))
     }
 
-    /// Whether an allocation has run out by `now`, so that its end must be booked.
+    /// Whether something has fallen due by `now`, so that it must be booked.
     #[must_use]
-    pub fn is_expiry_due(&self, now: OffsetDateTime) -> bool {
-        self.next_expiry_at.is_some_and(|at| at <= self.decision_time(now))
+    pub fn is_due(&self, now: OffsetDateTime) -> bool {
+        self.next_due_at.is_some_and(|at| at <= self.decision_time(now))
     }
-}
-
-/// Credits that came in together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allocation {
-    /// The allocation's id.
-    pub id: Uuid,
-    /// What it was made with.
-    pub credits: i64,
-    /// What of it is neither spent nor expired.
-    pub remaining: i64,
-    /// From this instant on nothing of it can be spent.
-    pub expires_at: Option<OffsetDateTime>,
-    /// Why.
-    pub reason: Option<String>,
-    /// Whatever the caller wanted kept with it: a JSON object.
-    pub metadata: Option<Value>,
-    /// Who asked for it.
-    pub actor: String,
-    /// When it was booked.
-    pub recorded_at: OffsetDateTime,
-}
-
-/// One booking. Entries are never changed; `seq` has no gaps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// 1, 2, 3 … within the account.
-    pub seq: i64,
-    /// What it is for.
-    pub kind: EntryKind,
-    /// Credits in (positive) or out (negative).
-    pub credits: i64,
-    /// `available + reserved` after it.
-    pub balance_after: i64,
-    /// The allocation that it made or drew on.
-    pub allocation_id: Uuid,
-    /// Who asked.
-    pub actor: String,
-    /// When it was booked, never before the entry before it.
-    pub recorded_at: OffsetDateTime,
 }

@@ -1,98 +1,69 @@
 //! Allocating: credits come in, on a placeholder as on any account that is not closed.
 
-use serde::Serialize;
-use serde_json::Value;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::CREDITS_LIMIT;
-use super::account::{AccountStatus, Allocation, EntryKind};
-use super::command::{Allocate, Rejection, Reply};
+use super::allocation::{Allocation, MAX_PRIORITY};
+use super::command::Allocate;
+use super::entry::EntryKind;
+use super::receipt::{Rejection, Reply};
+use super::reply::{AllocationReply, reply};
 use super::state::AccountState;
+use super::view::AllocationView;
 
-/// The body of the reply to an allocation.
-#[derive(Serialize)]
-struct AllocationReply<'a> {
-    allocation: AllocationView<'a>,
-    balance: BalanceView,
-    account_status: &'static str,
-}
-
-#[derive(Serialize)]
-struct AllocationView<'a> {
-    id: Uuid,
-    user_id: &'a str,
-    credits: i64,
-    remaining: i64,
-    reason: Option<&'a str>,
-    metadata: Option<&'a Value>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-    actor: &'a str,
-    #[serde(with = "time::serde::rfc3339")]
-    recorded_at: OffsetDateTime,
-}
-
-#[derive(Serialize)]
-struct BalanceView {
-    available: i64,
-    reserved: i64,
-}
-
-/// Adds credits.
+/// Adds credits, now or when their time comes.
 ///
 /// # Errors
 /// [`Rejection`]; nothing was changed.
 pub(super) fn allocate(
     state: &mut AccountState,
-    order: &Allocate,
+    (order, actor): (&Allocate, &str),
     now: OffsetDateTime,
 ) -> Result<Reply, Rejection> {
+    check(order, now)?;
+    state.require_open()?;
+    state.require_room(order.credits)?;
+    let allocation = Allocation {
+        id: order.allocation_id,
+        credits: order.credits,
+        remaining: 0,
+        reserved: 0,
+        priority: order.priority,
+        effective_at: order.effective_at,
+        is_pending: order.effective_at.is_some_and(|begin| begin > now),
+        expires_at: order.expires_at,
+        is_voided: false,
+        reason: order.reason.clone(),
+        metadata: order.metadata.clone(),
+        actor: actor.to_owned(),
+        recorded_at: now,
+    };
+    if allocation.is_pending {
+        state.account.pending += allocation.credits;
+        // It begins before it ends.
+        allocation.effective_at.into_iter().for_each(|begin| state.note_due(begin));
+        state.allocations.make(allocation);
+    } else {
+        state.credit(EntryKind::Allocation, allocation, None);
+    }
+    let made = state.allocations.get(order.allocation_id).ok_or(Rejection::AllocationNotFound)?;
+    let allocation = AllocationView::new(&state.account.user_id, made, now);
+    let body = AllocationReply { allocation, after: state.after() };
+    Ok(reply(format!("allocations/{}", order.allocation_id), &body))
+}
+
+fn check(order: &Allocate, now: OffsetDateTime) -> Result<(), Rejection> {
     if !(1..CREDITS_LIMIT).contains(&order.credits) {
         return Err(Rejection::CreditsOutOfRange);
+    }
+    if !(0..=MAX_PRIORITY).contains(&order.priority) {
+        return Err(Rejection::PriorityOutOfRange);
     }
     if order.expires_at.is_some_and(|end| end <= now) {
         return Err(Rejection::EndHasPassed);
     }
-    if state.account.status == AccountStatus::Closed {
-        return Err(Rejection::AccountClosed);
+    if order.expires_at.is_some_and(|end| order.effective_at.is_some_and(|begin| end <= begin)) {
+        return Err(Rejection::EndBeforeBeginning);
     }
-    if !state.has_room_for(order.credits) {
-        return Err(Rejection::BalanceLimit);
-    }
-    let allocation = Allocation {
-        id: order.allocation_id,
-        credits: order.credits,
-        remaining: order.credits,
-        expires_at: order.expires_at,
-        reason: order.reason.clone(),
-        metadata: order.metadata.clone(),
-        actor: order.actor.clone(),
-        recorded_at: now,
-    };
-    state.credit(EntryKind::Allocation, allocation.clone());
-    Ok(Reply {
-        resource: format!("allocations/{}", allocation.id),
-        body: render(state, &allocation),
-        is_replay: false,
-    })
-}
-
-fn render(state: &AccountState, allocation: &Allocation) -> Vec<u8> {
-    let reply = AllocationReply {
-        allocation: AllocationView {
-            id: allocation.id,
-            user_id: &state.account.user_id,
-            credits: allocation.credits,
-            remaining: allocation.remaining,
-            reason: allocation.reason.as_deref(),
-            metadata: allocation.metadata.as_ref(),
-            expires_at: allocation.expires_at,
-            actor: &allocation.actor,
-            recorded_at: allocation.recorded_at,
-        },
-        balance: BalanceView { available: state.account.available, reserved: state.account.reserved },
-        account_status: state.account.status.word(),
-    };
-    serde_json::to_vec(&reply).expect("plain values and times of four-digit years always serialise")
+    Ok(())
 }

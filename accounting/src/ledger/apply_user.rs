@@ -6,8 +6,12 @@ use accrue_events::user::{UserSnapshot, UserStatus};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::account::{AccountStatus, Allocation, EntryKind, Welcome};
-use super::command::{UserChange, WelcomePolicy};
+use super::account::{AccountStatus, Welcome};
+use super::allocation::{Allocation, DEFAULT_PRIORITY};
+use super::command::SYSTEM;
+use super::entry::EntryKind;
+use super::policies::WelcomePolicy;
+use super::receipt::UserChange;
 use super::state::AccountState;
 
 /// Takes over a user's snapshot if it is newer than what the account knows. A
@@ -64,22 +68,25 @@ fn decide_welcome(
         return;
     }
     state.is_changed = true;
-    if is_deleted || policy.credits <= 0 || !state.has_room_for(policy.credits) {
+    if is_deleted || policy.credits <= 0 || state.require_room(policy.credits).is_err() {
         state.account.welcome = Welcome::Declined;
         return;
     }
     state.account.welcome = Welcome::Granted;
-    state.credit(
-        EntryKind::Welcome,
-        Allocation {
-            id,
-            credits: policy.credits,
-            remaining: policy.credits,
-            expires_at: None,
-            reason: Some("welcome".to_owned()),
-            metadata: None,
-            actor: "system".to_owned(),
-            recorded_at: now,
-        },
-    );
+    let allocation = Allocation {
+        id,
+        credits: policy.credits,
+        remaining: 0,
+        reserved: 0,
+        priority: DEFAULT_PRIORITY,
+        effective_at: None,
+        is_pending: false,
+        expires_at: None,
+        is_voided: false,
+        reason: Some("welcome".to_owned()),
+        metadata: None,
+        actor: SYSTEM.to_owned(),
+        recorded_at: now,
+    };
+    state.credit(EntryKind::Welcome, allocation, None);
 }

@@ -1,4 +1,4 @@
-//! What goes into the ledger and what comes out: commands, receipts, rejections.
+//! What goes into the ledger: commands, each for one account.
 
 use accrue_events::user::UserSnapshot;
 use serde_json::Value;
@@ -7,11 +7,16 @@ use uuid::Uuid;
 
 use super::idempotency::IdempotencyKey;
 
+/// Who asks where nobody does: what falls due, welcome credits.
+pub(super) const SYSTEM: &str = "system";
+
 /// Something that is to change one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// Whose account.
     pub user_id: String,
+    /// Who asks.
+    pub actor: String,
     /// What makes it apply once however often it is sent. User events carry none:
     /// their version does the same.
     pub idempotency: Option<IdempotencyKey>,
@@ -19,11 +24,47 @@ pub struct Command {
     pub action: Action,
 }
 
-/// What a command does.
+/// What a command does. The ids are fresh UUIDs of version 7 where something is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Add credits.
     Allocate(Allocate),
+    /// Forfeit what is unspent of an allocation.
+    Void {
+        /// Which.
+        allocation_id: Uuid,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Spend credits.
+    Use(Use),
+    /// Give spent credits back.
+    Refund {
+        /// Of which usage.
+        usage_id: Uuid,
+        /// How many; none for all that can still come back.
+        credits: Option<i64>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Hold credits for later.
+    Reserve(Reserve),
+    /// Spend what is held.
+    Capture(Capture),
+    /// Give back what is held.
+    Release {
+        /// Of which reservation.
+        reservation_id: Uuid,
+    },
+    /// Hold for longer.
+    Extend {
+        /// Which reservation.
+        reservation_id: Uuid,
+        /// For how many seconds from now. It never shortens.
+        expires_in_s: i64,
+    },
+    /// Correct the balance by hand.
+    Adjust(Adjust),
     /// Take over what auth says of the user. `welcome_id` names the welcome
     /// allocation should this snapshot be the one that earns it.
     ApplyUser {
@@ -32,6 +73,8 @@ pub enum Action {
         /// The id for a welcome allocation.
         welcome_id: Uuid,
     },
+    /// Book what is due, and nothing else.
+    Settle,
 }
 
 /// Credits to add.
@@ -41,14 +84,87 @@ pub struct Allocate {
     pub allocation_id: Uuid,
     /// 1 to 2^53 - 1.
     pub credits: i64,
+    /// 0 to 100; lower burns first.
+    pub priority: i16,
+    /// From when on it can be spent; none, or an instant that has passed, for at once.
+    pub effective_at: Option<OffsetDateTime>,
     /// From when on it cannot be spent.
     pub expires_at: Option<OffsetDateTime>,
     /// Why.
     pub reason: Option<String>,
     /// A JSON object to keep with it.
     pub metadata: Option<Value>,
-    /// Who asks.
-    pub actor: String,
+}
+
+/// Credits to spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The id of the usage to make.
+    pub usage_id: Uuid,
+    /// 1 to 2^53 - 1.
+    pub credits: i64,
+    /// What for, as the caller names it.
+    pub resource: Option<String>,
+    /// A JSON object to keep with it.
+    pub metadata: Option<Value>,
+}
+
+/// Credits to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserve {
+    /// The id of the reservation to make.
+    pub reservation_id: Uuid,
+    /// 1 to 2^53 - 1.
+    pub credits: i64,
+    /// For how many seconds: 1 to 30 days' worth.
+    pub expires_in_s: i64,
+    /// What for, as the caller names it.
+    pub resource: Option<String>,
+    /// A JSON object to keep with it, and with the usage that it becomes.
+    pub metadata: Option<Value>,
+}
+
+/// Held credits to spend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// Which reservation.
+    pub reservation_id: Uuid,
+    /// The id of the usage to make.
+    pub usage_id: Uuid,
+    /// How many in all; none for what is held. What is held beyond that comes back;
+    /// what is lacking is drawn from what is available.
+    pub credits: Option<i64>,
+    /// What to do where too little is available.
+    pub on_shortfall: OnShortfall,
+}
+
+/// What to do where a capture wants more than what is held and available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnShortfall {
+    /// Nothing is captured.
+    Reject,
+    /// What is there is captured, and the rest recorded as not collected.
+    Cap,
+}
+
+/// A correction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjust {
+    /// The id of the adjustment, and of the allocation that it makes if it adds credits.
+    pub adjustment_id: Uuid,
+    /// What to change.
+    pub change: Correction,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a correction changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// Add these credits, or take them away if negative. Not 0.
+    By(i64),
+    /// Make what is available this much, whatever it is by then.
+    SetAvailable(i64),
 }
 
 impl Command {
@@ -57,80 +173,12 @@ impl Command {
     pub fn apply_user(user: UserSnapshot, welcome_id: Uuid) -> Self {
         let user_id = user.user_id.clone();
         let action = Action::ApplyUser { user: Box::new(user), welcome_id };
-        Self { user_id, idempotency: None, action }
+        Self { user_id, actor: SYSTEM.to_owned(), idempotency: None, action }
     }
-}
 
-/// When and with how much a new user is welcomed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WelcomePolicy {
-    /// Credits; 0 turns it off.
-    pub credits: i64,
-    /// Wait for a verified address.
-    pub needs_verified_email: bool,
-}
-
-impl WelcomePolicy {
-    /// Nobody is welcomed with credits.
-    pub const OFF: Self = Self { credits: 0, needs_verified_email: false };
-}
-
-/// What a user's snapshot did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserChange {
-    /// It was newer, and is what the account shows now.
-    Applied,
-    /// The account already knew as much or more.
-    Stale,
-}
-
-/// What a command did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receipt {
-    /// Something was booked, now or when the same request came before.
-    Booked(Reply),
-    /// A user's snapshot was looked at.
-    User(UserChange),
-}
-
-/// The answer to a request that booked something. Kept with its key as bytes, so
-/// that a repetition gets the very same.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// What was made, as a path below the account, such as `allocations/<id>`.
-    pub resource: String,
-    /// The JSON body.
-    pub body: Vec<u8>,
-    /// Whether this request had been answered before.
-    pub is_replay: bool,
-}
-
-/// Why a command changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// Not 1 to 2^53 - 1.
-    #[error("credits must be a whole number from 1 to 9007199254740991")]
-    CreditsOutOfRange,
-    /// The balance would not stay below 2^53.
-    #[error("the balance would exceed 9007199254740991 credits")]
-    BalanceLimit,
-    /// The allocation would have ended before it began.
-    #[error("the allocation's end has passed")]
-    EndHasPassed,
-    /// The user was deleted.
-    #[error("the account is closed and takes no new credits")]
-    AccountClosed,
-    /// Somebody else holds the account locked. Never the core's own decision; the same
-    /// command may succeed a little later.
-    #[error("the account is locked by somebody else")]
-    AccountBusy,
-    /// The key came before with another request.
-    #[error("the idempotency key was used before with another request")]
-    KeyReused,
-    /// The key came before with this request, so long ago that its reply is gone.
-    #[error("the idempotency key was used before; its reply is no longer kept")]
-    ReplyGone {
-        /// What was made then, as a path below the account.
-        resource: String,
-    },
+    /// The command that books what is due on an account.
+    #[must_use]
+    pub fn settle(user_id: String) -> Self {
+        Self { user_id, actor: SYSTEM.to_owned(), idempotency: None, action: Action::Settle }
+    }
 }

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::command::{Rejection, Reply};
+use super::receipt::{Rejection, Reply};
 
 /// For how long a reply is given again. The key itself, and what it made, stay known
 /// for ever.

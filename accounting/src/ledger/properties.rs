@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::rig::Whole;
 use super::*;
 
-const WELCOME: WelcomePolicy = WelcomePolicy { credits: 25, needs_verified_email: false };
+const WELCOME: Policies =
+    Policies { welcome: WelcomePolicy { credits: 25, needs_verified_email: false }, ..Policies::DEFAULT };
 
 fn at(second: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
@@ -31,12 +33,13 @@ fn order(credits: i64, expires_at: Option<OffsetDateTime>) -> Command {
     let action = Action::Allocate(Allocate {
         allocation_id: Uuid::now_v7(),
         credits,
+        priority: DEFAULT_PRIORITY,
+        effective_at: None,
         expires_at,
         reason: None,
         metadata: None,
-        actor: "test".to_owned(),
     });
-    Command { user_id: "u".to_owned(), idempotency: None, action }
+    Command { user_id: "u".to_owned(), actor: "test".to_owned(), idempotency: None, action }
 }
 
 /// The same order with a key; its fingerprint is that of its credits.
@@ -65,64 +68,14 @@ fn any_command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// The account as a store loads it for a batch at `now`: of its allocations only those
-/// that have run out and the next that will, and those only if one has.
-fn as_loaded(whole: &AccountState, now: OffsetDateTime) -> AccountState {
-    let mut loaded = AccountState::new(whole.account.clone());
-    loaded.used_keys.clone_from(&whole.new_keys);
-    if whole.account.is_expiry_due(now) {
-        let now = whole.account.decision_time(now);
-        let mut live: Vec<&Allocation> = whole.allocations.iter().map(|held| &held.allocation).collect();
-        live.retain(|allocation| allocation.remaining > 0 && allocation.expires_at.is_some());
-        live.sort_by_key(|allocation| allocation.expires_at);
-        let due = live.iter().take_while(|allocation| allocation.expires_at <= Some(now)).count();
-        live.iter().take(due + 1).for_each(|allocation| loaded.hold((*allocation).clone()));
-    }
-    loaded
-}
-
-/// Writes what a batch made of the account back to where all of it is kept.
-fn save(whole: &mut AccountState, batch: AccountState) {
-    whole.account = batch.account;
-    whole.entries.extend(batch.entries);
-    whole.new_keys.extend(batch.new_keys);
-    for held in batch.allocations {
-        match whole.allocations.iter_mut().find(|kept| kept.allocation.id == held.allocation.id) {
-            Some(kept) => *kept = held,
-            None => whole.allocations.push(held),
-        }
-    }
-}
-
-fn check(state: &AccountState) {
-    let account = &state.account;
-    assert!(account.available >= 0 && account.available < CREDITS_LIMIT);
-    assert_eq!(
-        account.available + account.reserved,
-        state.entries.iter().map(|entry| entry.credits).sum::<i64>()
-    );
-    assert_eq!(
-        account.available,
-        state.allocations.iter().map(|held| held.allocation.remaining).sum::<i64>()
-    );
-    let live = state.allocations.iter().filter(|held| held.allocation.remaining > 0);
-    assert_eq!(account.next_expiry_at, live.filter_map(|held| held.allocation.expires_at).min());
-    let mut balance = 0;
-    for (index, entry) in state.entries.iter().enumerate() {
-        balance += entry.credits;
-        assert_eq!((entry.seq, entry.balance_after), (i64::try_from(index).unwrap() + 1, balance));
-    }
-    assert!(state.entries.is_sorted_by_key(|entry| entry.recorded_at));
-}
-
 proptest! {
     #[test]
     fn any_batches_at_any_times_keep_the_books(
         batches in prop::collection::vec((prop::collection::vec(any_command(), 1..5), 0..200_i64), 0..30)
     ) {
-        let mut whole = AccountState::new(Account::placeholder("u"));
+        let mut whole = Whole::new();
         for (batch, second) in batches {
-            let mut state = as_loaded(&whole, at(second));
+            let mut state = whole.load(&batch, at(second));
             for command in batch {
                 let before = state.clone();
                 let result = state.decide(&command, WELCOME, at(second));
@@ -133,8 +86,8 @@ proptest! {
                     prop_assert_eq!(state.account.status, before.account.status);
                 }
             }
-            save(&mut whole, state);
-            check(&whole);
+            whole.save(state);
+            whole.check();
         }
     }
 
@@ -147,10 +100,9 @@ proptest! {
             (Just(events), Just(doubled).prop_shuffle())
         })
     ) {
-        let off = WelcomePolicy { credits: 0, needs_verified_email: false };
         let has_tombstone = events.iter().any(|(_, status)| *status == UserStatus::Deleted);
         // Whether a user who is deleted was welcomed before hangs on the order.
-        for policy in if has_tombstone { vec![off] } else { vec![off, WELCOME] } {
+        for policy in if has_tombstone { vec![Policies::DEFAULT] } else { vec![Policies::DEFAULT, WELCOME] } {
             let end = |order: &[(i64, UserStatus)]| {
                 let mut state = AccountState::new(Account::placeholder("u"));
                 for (version, status) in order {
@@ -169,20 +121,20 @@ proptest! {
 fn booked(receipt: Result<Receipt, Rejection>) -> (serde_json::Value, Reply) {
     match receipt.expect("not rejected") {
         Receipt::Booked(reply) => (serde_json::from_slice(&reply.body).expect("a JSON reply"), reply),
-        Receipt::User(change) => panic!("a user change: {change:?}"),
+        other => panic!("nothing was booked: {other:?}"),
     }
 }
 
 #[test]
 fn a_placeholder_becomes_active_with_its_credits() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let (body, reply) = booked(state.decide(&order(100, None), WelcomePolicy::OFF, at(1)));
+    let (body, reply) = booked(state.decide(&order(100, None), Policies::DEFAULT, at(1)));
     assert_eq!(
         (&body["balance"]["available"], &body["account_status"]),
         (&100.into(), &"placeholder".into())
     );
     assert_eq!(reply.resource, format!("allocations/{}", body["allocation"]["id"].as_str().unwrap()));
-    state.decide(&user(7, UserStatus::Active), WelcomePolicy::OFF, at(2)).expect("applied");
+    state.decide(&user(7, UserStatus::Active), Policies::DEFAULT, at(2)).expect("applied");
     assert_eq!((state.account.status, state.account.available), (AccountStatus::Active, 100));
     assert_eq!(state.account.email.as_deref(), Some("mail7"));
 }
@@ -190,8 +142,8 @@ fn a_placeholder_becomes_active_with_its_credits() {
 #[test]
 fn expired_credits_are_booked_out_before_anything_else() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    state.decide(&order(40, Some(at(10))), WelcomePolicy::OFF, at(1)).expect("room");
-    let (body, _) = booked(state.decide(&order(60, None), WelcomePolicy::OFF, at(10)));
+    state.decide(&order(40, Some(at(10))), Policies::DEFAULT, at(1)).expect("room");
+    let (body, _) = booked(state.decide(&order(60, None), Policies::DEFAULT, at(10)));
     assert_eq!(body["balance"]["available"], 60);
     assert_eq!(state.entries[1].kind, EntryKind::Expiry);
 }
@@ -199,31 +151,59 @@ fn expired_credits_are_booked_out_before_anything_else() {
 #[test]
 fn a_key_applies_once_and_answers_alike() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let (_, first) = booked(state.decide(&keyed(1, 5), WelcomePolicy::OFF, at(1)));
-    state.decide(&order(10, None), WelcomePolicy::OFF, at(2)).expect("room");
-    let (_, again) = booked(state.decide(&keyed(1, 5), WelcomePolicy::OFF, at(3)));
+    let (_, first) = booked(state.decide(&keyed(1, 5), Policies::DEFAULT, at(1)));
+    state.decide(&order(10, None), Policies::DEFAULT, at(2)).expect("room");
+    let (_, again) = booked(state.decide(&keyed(1, 5), Policies::DEFAULT, at(3)));
     assert_eq!((&again.body, &again.resource), (&first.body, &first.resource));
     assert!(again.is_replay && !first.is_replay);
-    assert_eq!(state.decide(&keyed(1, 6), WelcomePolicy::OFF, at(3)), Err(Rejection::KeyReused));
+    assert_eq!(state.decide(&keyed(1, 6), Policies::DEFAULT, at(3)), Err(Rejection::KeyReused));
     let late = at(1) + Duration::days(REPLY_KEPT_DAYS);
     let gone = Rejection::ReplyGone { resource: first.resource };
-    assert_eq!(state.decide(&keyed(1, 5), WelcomePolicy::OFF, late), Err(gone));
+    assert_eq!(state.decide(&keyed(1, 5), Policies::DEFAULT, late), Err(gone));
     assert_eq!(state.account.available, 15);
 }
 
 #[test]
 fn an_end_that_has_passed_is_refused() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let refused = state.decide(&order(5, Some(at(10))), WelcomePolicy::OFF, at(10));
+    let refused = state.decide(&order(5, Some(at(10))), Policies::DEFAULT, at(10));
     assert_eq!(refused, Err(Rejection::EndHasPassed));
-    assert!(state.decide(&order(5, Some(at(11))), WelcomePolicy::OFF, at(10)).is_ok());
+    assert!(state.decide(&order(5, Some(at(11))), Policies::DEFAULT, at(10)).is_ok());
 }
 
 #[test]
 fn a_rejection_leaves_its_key_free() {
     let mut state = AccountState::new(Account::placeholder("u"));
-    let rejected = state.decide(&keyed(1, 0), WelcomePolicy::OFF, at(1));
+    let rejected = state.decide(&keyed(1, 0), Policies::DEFAULT, at(1));
     assert_eq!(rejected, Err(Rejection::CreditsOutOfRange));
-    booked(state.decide(&keyed(1, 7), WelcomePolicy::OFF, at(1)));
+    booked(state.decide(&keyed(1, 7), Policies::DEFAULT, at(1)));
     assert_eq!(state.account.available, 7);
+}
+
+#[test]
+fn an_account_whose_books_disagree_is_left_alone() {
+    let mut whole = Whole::new();
+    let reserve = Action::Reserve(Reserve {
+        reservation_id: Uuid::from_u128(7),
+        credits: 30,
+        expires_in_s: 60,
+        resource: None,
+        metadata: None,
+    });
+    let spend =
+        |credits| Action::Use(Use { usage_id: Uuid::now_v7(), credits, resource: None, metadata: None });
+    let with = |action| Command { action, ..order(1, None) };
+    whole.post(&[order(100, None), with(reserve)], Policies::DEFAULT, at(1));
+    // A hand in the database: more is said to be available than the allocations have.
+    whole.account.available += 5;
+    let before = whole.entries.clone();
+    let refused = whole.post(&[with(spend(75))], Policies::DEFAULT, at(2));
+    assert_eq!(refused, [Err(Rejection::BooksDisagree)]);
+    // And another: what the reservation draws on is gone. Nothing is booked from when it is due.
+    whole.allocations.clear();
+    for action in [Action::Settle, spend(1), Action::Release { reservation_id: Uuid::from_u128(7) }] {
+        let refused = whole.post(&[with(action)], Policies::DEFAULT, at(100));
+        assert_eq!(refused, [Err(Rejection::BooksDisagree)]);
+    }
+    assert_eq!(whole.entries, before);
 }

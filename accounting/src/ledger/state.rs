@@ -1,31 +1,23 @@
 //! One account as a batch sees it: what was loaded of it, and what the batch adds.
+//!
+//! Balances change in one place, `AccountState::book`, and only by the draws of the
+//! entry that it writes: what the entries say is what there is.
+
+use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::CREDITS_LIMIT;
-use super::account::{Account, Allocation, Entry, EntryKind};
+use super::account::{Account, AccountStatus};
+use super::allocation::{Allocation, Share};
+use super::entry::{Draw, Entry, EntryKind};
+use super::holdings::Holdings;
 use super::idempotency::{IdempotencyKey, KeyRecord};
-
-/// What a batch did to something that it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Loaded, and still as it was.
-    None,
-    /// Loaded and changed.
-    Updated,
-    /// Made by the batch.
-    Made,
-}
-
-/// An allocation in a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldAllocation {
-    /// The allocation.
-    pub allocation: Allocation,
-    /// What the batch did to it.
-    pub change: Change,
-}
+use super::policies::{Policies, Spending};
+use super::receipt::Rejection;
+use super::reservation::Reservation;
+use super::usage::Usage;
 
 /// An account as loaded for a batch, and what the batch adds to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +26,31 @@ pub struct AccountState {
     pub account: Account,
     /// Whether the batch changed the account.
     pub is_changed: bool,
-    /// Allocations that were loaded or made. Of those in the store these must be
-    /// there: where an expiry is due, all that have run out and the next that will.
-    pub allocations: Vec<HeldAllocation>,
+    /// Allocations that were loaded or made: see [`AccountState::spendable_needed`].
+    pub allocations: Holdings<Allocation>,
+    /// Usages that commands name or made.
+    pub usages: Holdings<Usage>,
+    /// Reservations that commands name or made, and those that are due.
+    pub reservations: Holdings<Reservation>,
+    /// Where something was due when the account was loaded: the next instant at which
+    /// something else in the store will be. `AccountState::settle` relies on it.
+    pub due_after: Option<OffsetDateTime>,
     /// Entries that the batch adds, in order.
     pub entries: Vec<Entry>,
     /// Keys that were used before, of those that the batch's commands carry.
     pub used_keys: Vec<KeyRecord>,
     /// Keys that the batch uses for the first time.
     pub new_keys: Vec<KeyRecord>,
+}
+
+/// An entry to be written.
+pub(super) struct Booking<'a> {
+    pub(super) kind: EntryKind,
+    pub(super) draws: Vec<Draw>,
+    pub(super) reference: Uuid,
+    pub(super) actor: &'a str,
+    pub(super) reason: Option<&'a str>,
+    pub(super) at: OffsetDateTime,
 }
 
 impl AccountState {
@@ -52,16 +60,14 @@ impl AccountState {
         Self {
             account,
             is_changed: false,
-            allocations: Vec::new(),
+            allocations: Holdings::default(),
+            usages: Holdings::default(),
+            reservations: Holdings::default(),
+            due_after: None,
             entries: Vec::new(),
             used_keys: Vec::new(),
             new_keys: Vec::new(),
         }
-    }
-
-    /// Adds an allocation that the store holds.
-    pub fn hold(&mut self, allocation: Allocation) {
-        self.allocations.push(HeldAllocation { allocation, change: Change::None });
     }
 
     /// What came of `key`, if it was used before.
@@ -72,70 +78,125 @@ impl AccountState {
             .find(|record| record.key.client == key.client && record.key.key == key.key)
     }
 
-    /// Whether the balance stays below 2^53 with `credits` more.
-    pub(super) fn has_room_for(&self, credits: i64) -> bool {
-        let balance = self.account.available + self.account.reserved;
-        balance.checked_add(credits).is_some_and(|sum| sum < CREDITS_LIMIT)
+    /// That the balance stays below 2^53 with `credits` more, also when all that is
+    /// pending has come.
+    pub(super) fn require_room(&self, credits: i64) -> Result<(), Rejection> {
+        let Account { available, reserved, pending, .. } = self.account;
+        let sum = (available + reserved + pending).checked_add(credits);
+        if sum.is_some_and(|sum| sum < CREDITS_LIMIT) { Ok(()) } else { Err(Rejection::BalanceLimit) }
     }
 
-    /// Takes out what has run out by `now`, in the order in which it did.
-    pub(super) fn book_expiries(&mut self, now: OffsetDateTime) {
-        if !self.account.is_expiry_due(now) {
-            return;
-        }
-        let mut ended: Vec<usize> = (0..self.allocations.len())
-            .filter(|&index| {
-                let allocation = &self.allocations[index].allocation;
-                allocation.remaining > 0 && allocation.expires_at.is_some_and(|at| at <= now)
-            })
-            .collect();
-        ended.sort_by_key(|&index| {
-            (self.allocations[index].allocation.expires_at, self.allocations[index].allocation.id)
-        });
-        for index in ended {
-            let held = &mut self.allocations[index];
-            let lost = std::mem::take(&mut held.allocation.remaining);
-            if held.change == Change::None {
-                held.change = Change::Updated;
+    /// That the account takes credits.
+    pub(super) fn require_open(&self) -> Result<(), Rejection> {
+        if self.account.status == AccountStatus::Closed { Err(Rejection::AccountClosed) } else { Ok(()) }
+    }
+
+    /// That the account may spend and reserve.
+    pub(super) fn require_spending(&self, policies: Policies) -> Result<(), Rejection> {
+        match self.account.status {
+            AccountStatus::Closed => Err(Rejection::AccountClosed),
+            AccountStatus::Suspended if policies.suspended_spending == Spending::Deny => {
+                Err(Rejection::AccountSuspended)
             }
-            let id = held.allocation.id;
-            self.book(EntryKind::Expiry, -lost, id, "system", now);
+            AccountStatus::Placeholder | AccountStatus::Orphaned
+                if policies.placeholder_spending == Spending::Deny =>
+            {
+                Err(Rejection::SpendingDenied)
+            }
+            _ => Ok(()),
         }
-        self.account.next_expiry_at = self
-            .allocations
-            .iter()
-            .filter(|held| held.allocation.remaining > 0)
-            .filter_map(|held| held.allocation.expires_at)
-            .min();
+    }
+
+    /// That every allocation of `shares` is held: the store must have loaded them.
+    pub(super) fn require_held(&self, shares: &[Share]) -> Result<(), Rejection> {
+        let is_held = |share: &Share| self.allocations.get(share.allocation_id).is_some();
+        if shares.iter().all(is_held) { Ok(()) } else { Err(Rejection::BooksDisagree) }
+    }
+
+    /// Has the account looked at no later than `at`.
+    pub(super) fn note_due(&mut self, at: OffsetDateTime) {
+        self.account.next_due_at = Some(self.account.next_due_at.map_or(at, |next| next.min(at)));
         self.is_changed = true;
     }
 
-    /// Adds an allocation and the entry that books it.
-    pub(super) fn credit(&mut self, kind: EntryKind, allocation: Allocation) {
-        if let Some(end) = allocation.expires_at {
-            let next = self.account.next_expiry_at.map_or(end, |next| next.min(end));
-            self.account.next_expiry_at = Some(next);
+    /// Writes an entry, and changes allocations and balances by what it draws.
+    ///
+    /// # Panics
+    /// When an allocation would be overdrawn or is not held. Whoever books has checked.
+    pub(super) fn book(&mut self, booking: Booking<'_>) {
+        let Booking { kind, draws, reference, actor, reason, at } = booking;
+        let draws = merged(draws);
+        let at = self.account.decision_time(at);
+        for draw in &draws {
+            let held = self.allocations.get_mut(draw.allocation_id);
+            let allocation = held.expect("an entry draws only on allocations that were loaded");
+            allocation.remaining += draw.remaining;
+            allocation.reserved += draw.reserved;
+            let is_sound = allocation.remaining >= 0
+                && allocation.reserved >= 0
+                && allocation.remaining + allocation.reserved <= allocation.credits;
+            assert!(is_sound, "an allocation was overdrawn");
+            // It may have been spent up before, and then nobody waited for its end.
+            if let Some(end) = allocation.expires_at.filter(|end| draw.remaining > 0 && *end > at) {
+                self.note_due(end);
+            }
         }
-        let (credits, id, now) = (allocation.credits, allocation.id, allocation.recorded_at);
-        self.book(kind, credits, id, &allocation.actor, now);
-        self.allocations.push(HeldAllocation { allocation, change: Change::Made });
-    }
-
-    fn book(&mut self, kind: EntryKind, credits: i64, allocation_id: Uuid, actor: &str, now: OffsetDateTime) {
         let account = &mut self.account;
-        account.available += credits;
+        let available: i64 = draws.iter().map(|draw| draw.remaining).sum();
+        let reserved: i64 = draws.iter().map(|draw| draw.reserved).sum();
+        account.available += available;
+        account.reserved += reserved;
+        assert!(account.available >= 0 && account.reserved >= 0, "an account was overdrawn");
         account.last_seq += 1;
-        account.last_entry_at = Some(now);
+        account.last_entry_at = Some(at);
         self.is_changed = true;
         self.entries.push(Entry {
             seq: account.last_seq,
             kind,
-            credits,
+            credits: available + reserved,
             balance_after: account.available + account.reserved,
-            allocation_id,
+            reserved_after: account.reserved,
+            draws,
+            reference,
             actor: actor.to_owned(),
-            recorded_at: now,
+            reason: reason.map(ToOwned::to_owned),
+            recorded_at: at,
         });
-        assert!(account.available >= 0, "an account was overdrawn: the books of its allocations are wrong");
     }
+
+    /// Adds an allocation and the entry that books it.
+    pub(super) fn credit(&mut self, kind: EntryKind, allocation: Allocation, reason: Option<&str>) {
+        let (id, credits, at) = (allocation.id, allocation.credits, allocation.recorded_at);
+        let actor = allocation.actor.clone();
+        self.allocations.make(Allocation { remaining: 0, ..allocation });
+        let draws = vec![Draw { allocation_id: id, remaining: credits, reserved: 0 }];
+        self.book(Booking { kind, draws, reference: id, actor: &actor, reason, at });
+    }
+}
+
+/// One draw an allocation, in the order of their first, without those that cancel out.
+fn merged(draws: Vec<Draw>) -> Vec<Draw> {
+    let mut merged: Vec<Draw> = Vec::with_capacity(draws.len());
+    let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for draw in draws {
+        let place = *places.entry(draw.allocation_id).or_insert(merged.len());
+        if let Some(known) = merged.get_mut(place) {
+            known.remaining += draw.remaining;
+            known.reserved += draw.reserved;
+        } else {
+            merged.push(draw);
+        }
+    }
+    merged.retain(|draw| draw.remaining != 0 || draw.reserved != 0);
+    merged
+}
+
+/// The draws that change `shares` by `(remaining, reserved)` credits a credit.
+pub(super) fn draws(shares: &[Share], (remaining, reserved): (i64, i64)) -> Vec<Draw> {
+    let draw = |share: &Share| Draw {
+        allocation_id: share.allocation_id,
+        remaining: remaining * share.credits,
+        reserved: reserved * share.credits,
+    };
+    shares.iter().map(draw).collect()
 }

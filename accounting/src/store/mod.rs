@@ -1,6 +1,7 @@
 //! The ledger's store as the rest of accounting sees it: a port, its errors, its adapters.
 
 mod error;
+mod named;
 mod pages;
 mod postgres;
 mod sqlite;
@@ -12,26 +13,28 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 pub use error::{OpenError, StoreError};
-pub use pages::{AccountFilter, AccountPosition, AccountView};
+pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 
-use crate::ledger::{Allocation, Command, Entry, Receipt, Rejection, WelcomePolicy};
+use crate::ledger::{Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
 
 /// What became of each command of a batch, in its order.
 pub type Posted = Vec<Result<Receipt, Rejection>>;
 
-/// Keeps accounts, allocations, entries and idempotency keys. Each verb is one transaction.
+/// Keeps accounts, allocations, usages, reservations, entries and idempotency keys. Each
+/// verb is one transaction. What reading shows is settled: what has fallen due counts as
+/// booked, though nobody has booked it yet.
 #[async_trait]
 pub trait LedgerStore: Send + Sync + 'static {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
     /// saves and commits. All or nothing: an error may still have been committed if
     /// the connection broke at the very end, which is why every command carries a
     /// key or a version that makes posting it again harmless.
-    async fn post(&self, commands: &[Command], welcome: WelcomePolicy) -> Result<Posted, StoreError>;
+    async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError>;
 
     /// How many batches can be posted side by side.
     fn lanes(&self) -> usize;
 
-    /// One account, with what can be spent now.
+    /// One account.
     async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError>;
 
     /// Accounts that pass `filter`, newest first, `limit` at most, those after `after`.
@@ -42,16 +45,51 @@ pub trait LedgerStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<AccountView>, StoreError>;
 
-    /// Entries of an account, newest first, `limit` at most, those with a `seq` below `before_seq`.
+    /// Accounts on which something has fallen due, the longest due first, `limit` at
+    /// most, those after `after`.
+    async fn due_accounts(
+        &self,
+        after: Option<&DuePosition>,
+        limit: u32,
+    ) -> Result<Vec<DuePosition>, StoreError>;
+
+    /// Entries of an account that pass `filter`, newest first, `limit` at most. Only
+    /// those that are booked.
     async fn entries(
         &self,
         user_id: &str,
-        before_seq: Option<i64>,
+        filter: &EntryFilter,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError>;
 
-    /// One allocation. What has run out has nothing remaining.
-    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<Allocation>, StoreError>;
+    /// One allocation.
+    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<AllocationAt>, StoreError>;
+
+    /// Allocations of an account, newest first, `limit` at most, those with an id below `before`.
+    async fn allocations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<AllocationAt>, StoreError>;
+
+    /// One usage.
+    async fn usage(&self, user_id: &str, id: Uuid) -> Result<Option<Usage>, StoreError>;
+
+    /// Usages of an account, newest first, `limit` at most, those with an id below `before`.
+    async fn usages(&self, user_id: &str, before: Option<Uuid>, limit: u32)
+    -> Result<Vec<Usage>, StoreError>;
+
+    /// One reservation.
+    async fn reservation(&self, user_id: &str, id: Uuid) -> Result<Option<Reservation>, StoreError>;
+
+    /// Reservations of an account, newest first, `limit` at most, those with an id below `before`.
+    async fn reservations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Reservation>, StoreError>;
 
     /// How many accounts still wait for their user's event.
     async fn count_placeholders(&self) -> Result<i64, StoreError>;

@@ -1,7 +1,7 @@
 //! One process, one command after the other: what is booked and what is answered.
 
 use accrue_accounting::ledger::{
-    AccountStatus, Command, EntryKind, Receipt, Rejection, UserChange, Welcome, WelcomePolicy,
+    AccountStatus, Command, EntryKind, Policies, Receipt, Rejection, UserChange, Welcome, WelcomePolicy,
 };
 use accrue_events::user::UserStatus;
 use serde_json::Value;
@@ -9,8 +9,8 @@ use time::Duration;
 use uuid::Uuid;
 
 use crate::fixture::{
-    Fixture, NOON, account, allocate, allocate_until, booked, check_books, post, post_with, registered,
-    snapshot,
+    Fixture, NOON, account, allocate, allocate_until, booked, check_books, entries, post, post_with,
+    registered, snapshot,
 };
 
 pub(crate) async fn credits_wait_on_a_placeholder(fixture: Fixture) {
@@ -31,7 +31,7 @@ pub(crate) async fn credits_wait_on_a_placeholder(fixture: Fixture) {
     assert_eq!(store.count_placeholders().await.expect("counted"), 0);
 
     let id = body["allocation"]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
-    let allocation = store.allocation("u1", id).await.expect("readable").expect("there");
+    let allocation = store.allocation("u1", id).await.expect("readable").expect("there").allocation;
     assert_eq!((allocation.credits, allocation.remaining), (100, 100));
     assert_eq!(allocation.metadata, Some(serde_json::json!({"order": 7, "äöü": ["x"]})));
     assert_eq!((allocation.recorded_at, allocation.actor.as_str()), (NOON, "tester"));
@@ -68,7 +68,7 @@ pub(crate) async fn a_batch_keeps_the_order_of_one_user(fixture: Fixture) {
         registered("u1", 11),
         allocate("u1", "k2", 3),
     ];
-    let posted = store.post(&batch, WelcomePolicy::OFF).await.expect("posted");
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
     let (first, again) = (booked(posted[2].clone()), booked(posted[3].clone()));
     assert!(again.is_replay && again.body == first.body);
     assert_eq!(posted[4], Err(Rejection::KeyReused));
@@ -94,29 +94,31 @@ pub(crate) async fn what_ran_out_is_booked_and_never_shown(fixture: Fixture) {
     assert_eq!(account(&store, "u1").await.account.available, 540);
     let listed = store.accounts(&accrue_accounting::store::AccountFilter::default(), None, 10).await;
     assert_eq!(listed.expect("readable")[0].account.available, 540);
-    assert_eq!(store.entries("u1", None, 10).await.expect("readable").len(), 5);
+    assert_eq!(entries(&store, "u1").await.len(), 5);
 
     // The next command books it, in the order in which it ran out.
     post(&store, allocate("u1", "f", 1)).await.expect("room");
-    let entries = store.entries("u1", None, 10).await.expect("readable");
-    let newest: Vec<_> = entries[..4].iter().rev().map(|entry| (entry.kind, entry.credits)).collect();
+    let entries = entries(&store, "u1").await;
+    let newest: Vec<_> = entries[5..].iter().map(|entry| (entry.kind, entry.credits)).collect();
     assert_eq!(newest[0], (EntryKind::Expiry, -10));
     assert_eq!((newest[1].1 + newest[2].1, newest[3]), (-100, (EntryKind::Allocation, 1)));
-    let expired = store.allocation("u1", entries[1].allocation_id).await.expect("readable").expect("there");
+    let expired =
+        store.allocation("u1", entries[7].reference).await.expect("readable").expect("there").allocation;
     assert_eq!(expired.remaining, 0);
     let state = account(&store, "u1").await.account;
-    assert_eq!((state.available, state.next_expiry_at), (541, Some(NOON + Duration::minutes(30))));
+    assert_eq!((state.available, state.next_due_at), (541, Some(NOON + Duration::minutes(30))));
 
     clock.advance(Duration::minutes(10));
     post(&store, registered("u1", 1)).await.expect("applied");
     let state = account(&store, "u1").await.account;
-    assert_eq!((state.available, state.next_expiry_at), (501, None));
+    assert_eq!((state.available, state.next_due_at), (501, None));
     check_books(&store, "u1").await;
 }
 
 pub(crate) async fn welcome_credits_come_once(fixture: Fixture) {
     let store = fixture.store().await;
     let welcome = WelcomePolicy { credits: 25, needs_verified_email: false };
+    let welcome = Policies { welcome, ..Policies::DEFAULT };
     post(&store, allocate("u1", "k1", 100)).await.expect("room");
     for version in [5, 5, 4, 6] {
         post_with(&store, registered("u1", version), welcome).await.expect("looked at");

@@ -1,11 +1,13 @@
 //! A database of the test's own, stores on it, and the commands that tests send.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Allocate, Command, IdempotencyKey, Receipt, Rejection, Reply, WelcomePolicy,
+    Action, Allocate, Command, DEFAULT_PRIORITY, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reply,
+    Use,
 };
-use accrue_accounting::store::{AccountView, LedgerStore, StoreError, open};
+use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, StoreError, open};
 use accrue_chassis::clock::{ManualClock, SharedClock, SystemClock};
 use accrue_events::user::{UserSnapshot, UserStatus};
 use accrue_testkit::TestPostgres;
@@ -52,22 +54,44 @@ impl Fixture {
     }
 }
 
-/// An allocation to `user_id` under `key`.
-pub(crate) fn allocate(user_id: &str, key: &str, credits: i64) -> Command {
+/// A command for `user_id` under `key`. `number` stands for the rest of the request.
+pub(crate) fn keyed(user_id: &str, key: &str, number: i64, action: Action) -> Command {
     let mut fingerprint = [0; 32];
-    fingerprint[..8].copy_from_slice(&credits.to_be_bytes());
+    fingerprint[..8].copy_from_slice(&number.to_be_bytes());
     Command {
         user_id: user_id.to_owned(),
+        actor: "tester".to_owned(),
         idempotency: Some(IdempotencyKey { client: "test".to_owned(), key: key.to_owned(), fingerprint }),
-        action: Action::Allocate(Allocate {
-            allocation_id: Uuid::now_v7(),
-            credits,
-            expires_at: None,
-            reason: Some("a reason".to_owned()),
-            metadata: Some(serde_json::json!({"order": 7, "äöü": ["x"]})),
-            actor: "tester".to_owned(),
-        }),
+        action,
     }
+}
+
+/// An allocation to `user_id` under `key`.
+pub(crate) fn allocate(user_id: &str, key: &str, credits: i64) -> Command {
+    let order = Allocate {
+        allocation_id: Uuid::now_v7(),
+        credits,
+        priority: DEFAULT_PRIORITY,
+        effective_at: None,
+        expires_at: None,
+        reason: Some("a reason".to_owned()),
+        metadata: Some(serde_json::json!({"order": 7, "äöü": ["x"]})),
+    };
+    keyed(user_id, key, credits, Action::Allocate(order))
+}
+
+/// A usage of `user_id`'s credits under `key`.
+pub(crate) fn spend(user_id: &str, key: &str, credits: i64) -> Command {
+    let (resource, metadata) = (Some("chat".to_owned()), Some(serde_json::json!({"model": "m"})));
+    let order = Use { usage_id: Uuid::now_v7(), credits, resource, metadata };
+    keyed(user_id, key, credits, Action::Use(order))
+}
+
+/// All entries of an account, oldest first.
+pub(crate) async fn entries(store: &Arc<dyn LedgerStore>, user_id: &str) -> Vec<Entry> {
+    let mut entries = store.entries(user_id, &EntryFilter::default(), 1_000_000).await.expect("readable");
+    entries.reverse();
+    entries
 }
 
 /// The same with an end.
@@ -100,17 +124,17 @@ pub(crate) fn registered(user_id: &str, version: i64) -> Command {
 
 /// Posts one command, as often as a passing fault asks for it.
 pub(crate) async fn post(store: &Arc<dyn LedgerStore>, command: Command) -> Result<Receipt, Rejection> {
-    post_with(store, command, WelcomePolicy::OFF).await
+    post_with(store, command, Policies::DEFAULT).await
 }
 
 pub(crate) async fn post_with(
     store: &Arc<dyn LedgerStore>,
     command: Command,
-    welcome: WelcomePolicy,
+    policies: Policies,
 ) -> Result<Receipt, Rejection> {
     let commands = [command];
     for _ in 0..20 {
-        match store.post(&commands, welcome).await {
+        match store.post(&commands, policies).await {
             Ok(mut posted) => return posted.remove(0),
             Err(StoreError::Unavailable(_) | StoreError::TimedOut) => {}
             Err(error) => panic!("the store failed: {error:?}"),
@@ -123,7 +147,7 @@ pub(crate) async fn post_with(
 pub(crate) fn booked(receipt: Result<Receipt, Rejection>) -> Reply {
     match receipt.expect("not rejected") {
         Receipt::Booked(reply) => reply,
-        Receipt::User(change) => panic!("a user change: {change:?}"),
+        other => panic!("nothing was booked: {other:?}"),
     }
 }
 
@@ -131,17 +155,28 @@ pub(crate) async fn account(store: &Arc<dyn LedgerStore>, user_id: &str) -> Acco
     store.account(user_id).await.expect("readable").expect("there is such an account")
 }
 
-/// That an account's entries are complete, in order, and add up to its balance.
+/// That an account's entries are complete, in order, and add up to its balance and its
+/// allocations. Nothing may be due on it that is not booked.
 pub(crate) async fn check_books(store: &Arc<dyn LedgerStore>, user_id: &str) {
     let account = account(store, user_id).await.account;
-    let mut entries = store.entries(user_id, None, 1_000_000).await.expect("readable");
-    entries.reverse();
-    let mut balance = 0;
+    let entries = entries(store, user_id).await;
+    let (mut balance, mut reserved) = (0, 0);
+    let mut drawn: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
     for (entry, seq) in entries.iter().zip(1..) {
         balance += entry.credits;
+        for draw in &entry.draws {
+            let sums = drawn.entry(draw.allocation_id).or_default();
+            *sums = (sums.0 + draw.remaining, sums.1 + draw.reserved);
+            reserved += draw.reserved;
+        }
         assert_eq!((entry.seq, entry.balance_after), (seq, balance), "entry {seq} of {user_id}");
+        assert_eq!(entry.reserved_after, reserved, "entry {seq} of {user_id}");
     }
     assert!(entries.is_sorted_by_key(|entry| entry.recorded_at), "entries of {user_id} are out of order");
     assert_eq!(account.last_seq, entries.last().map_or(0, |entry| entry.seq));
-    assert_eq!(account.available + account.reserved, balance, "the balance of {user_id}");
+    assert_eq!((account.available, account.reserved), (balance - reserved, reserved), "of {user_id}");
+    for (id, sums) in drawn {
+        let found = store.allocation(user_id, id).await.expect("readable").expect("there").allocation;
+        assert_eq!((found.remaining, found.reserved), sums, "the draws on {id} of {user_id}");
+    }
 }

@@ -2,9 +2,13 @@
 
 mod booking;
 mod fixture;
+mod histories;
+mod holding;
 mod racing;
+mod racing_spends;
 mod reading;
 mod refusing;
+mod spending;
 
 /// Runs each of the functions named over each store.
 macro_rules! over_both_stores {
@@ -46,4 +50,18 @@ over_both_stores! {
     crate::reading::entries_come_page_by_page as entries_come_page_by_page,
     crate::refusing::a_rejection_disturbs_nobody as a_rejection_disturbs_nobody,
     crate::refusing::a_refused_value_fails_alone as a_refused_value_fails_alone,
+    crate::spending::credits_burn_in_order_and_come_back as credits_burn_in_order_and_come_back,
+    crate::spending::a_refused_spend_leaves_nothing_behind as a_refused_spend_leaves_nothing_behind,
+    crate::spending::many_small_allocations_are_spent_together as many_small_allocations_are_spent_together,
+    crate::spending::voids_and_corrections_are_kept as voids_and_corrections_are_kept,
+    crate::spending::who_may_not_spend_is_told as who_may_not_spend_is_told,
+    crate::holding::a_reservation_is_held_captured_and_refunded as a_reservation_is_held_captured_and_refunded,
+    crate::holding::what_is_due_shows_before_it_is_booked as what_is_due_shows_before_it_is_booked,
+    crate::holding::the_sweep_books_what_is_due as the_sweep_books_what_is_due,
+    crate::racing_spends::of_fifty_spends_ten_succeed as of_fifty_spends_ten_succeed,
+    crate::racing_spends::one_spend_sent_fifty_times_applies_once as one_spend_sent_fifty_times_applies_once,
+    crate::racing_spends::of_captures_at_once_one_wins as of_captures_at_once_one_wins,
+    crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
+    crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
+        as refusals_on_new_accounts_disturb_no_first_allocation,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accrue_accounting::ledger::{AccountStatus, Command, Receipt, Rejection, Reply, WelcomePolicy};
+use accrue_accounting::ledger::{AccountStatus, Command, Policies, Receipt, Rejection, Reply};
 use accrue_accounting::store::LedgerStore;
 use accrue_chassis::lifecycle::Lifecycle;
 use futures_util::future::{join, join_all};
@@ -56,7 +56,7 @@ pub(crate) async fn hammering_keeps_the_books(fixture: Fixture) {
                     allocate(&format!("u{user}"), &format!("{worker}-{round}-{i}"), 1)
                 })
                 .collect();
-            let posted = store.post(&commands, WelcomePolicy::OFF).await.expect("no deadlock, no time-out");
+            let posted = store.post(&commands, Policies::DEFAULT).await.expect("no deadlock, no time-out");
             assert!(posted.iter().all(|one| matches!(one, Ok(Receipt::Booked(reply)) if !reply.is_replay)));
         }
     };

@@ -1,7 +1,7 @@
 //! Lists: every item once, newest first, page by page.
 
 use accrue_accounting::ledger::AccountStatus;
-use accrue_accounting::store::{AccountFilter, AccountPosition};
+use accrue_accounting::store::{AccountFilter, AccountPosition, EntryFilter};
 use time::Duration;
 
 use crate::fixture::{Fixture, allocate, post, registered};
@@ -44,12 +44,13 @@ pub(crate) async fn entries_come_page_by_page(fixture: Fixture) {
     post(&store, allocate("u10", "k", 1)).await.expect("room");
     let mut seqs = Vec::new();
     loop {
-        let page = store.entries("u1", seqs.last().copied(), 4).await.expect("readable");
+        let filter = EntryFilter { before_seq: seqs.last().copied(), ..EntryFilter::default() };
+        let page = store.entries("u1", &filter, 4).await.expect("readable");
         if page.is_empty() {
             break;
         }
         seqs.extend(page.iter().map(|entry| entry.seq));
     }
     assert_eq!(seqs, (1..=9).rev().collect::<Vec<i64>>());
-    assert!(store.entries("nobody", None, 4).await.expect("readable").is_empty());
+    assert!(store.entries("nobody", &EntryFilter::default(), 4).await.expect("readable").is_empty());
 }

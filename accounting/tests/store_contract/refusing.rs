@@ -1,6 +1,6 @@
 //! What is refused changes nothing and disturbs nobody else.
 
-use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Receipt, Rejection, WelcomePolicy};
+use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Policies, Receipt, Rejection};
 use accrue_accounting::store::StoreError;
 use accrue_accounting::{Batcher, PostError};
 use accrue_chassis::lifecycle::Lifecycle;
@@ -17,7 +17,7 @@ pub(crate) async fn a_rejection_disturbs_nobody(fixture: Fixture) {
         allocate("full", "k2", 4),
         allocate("u1", "k2", 8),
     ];
-    let posted = store.post(&batch, WelcomePolicy::OFF).await.expect("posted");
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
     assert_eq!(posted[0], Err(Rejection::BalanceLimit));
     assert_eq!(posted[1], Err(Rejection::CreditsOutOfRange));
     assert!(posted[2].is_ok() && posted[3].is_ok());
@@ -42,12 +42,12 @@ pub(crate) async fn a_refused_value_fails_alone(fixture: Fixture) {
     let store = fixture.store().await;
     let taken = allocate("u3", "k0", 1);
     post(&store, taken.clone()).await.expect("room");
-    let alone = store.post(&[allocate("u0", "k", 1), impossible("u3", &taken)], WelcomePolicy::OFF).await;
+    let alone = store.post(&[allocate("u0", "k", 1), impossible("u3", &taken)], Policies::DEFAULT).await;
     assert!(matches!(alone, Err(StoreError::Refused(_))), "{alone:?}");
     assert_eq!(store.account("u0").await.expect("readable"), None, "a failed batch left something");
 
     let lifecycle = Lifecycle::new();
-    let batcher = Batcher::start(&store, WelcomePolicy::OFF, &lifecycle);
+    let batcher = Batcher::start(&store, Policies::DEFAULT, &lifecycle);
     let commands = (0..40).map(|i| {
         let command = if i == 23 {
             impossible("u3", &taken)

@@ -5,9 +5,9 @@ use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
 use axum::Json;
 use axum::extract::State;
 
-use super::{AccountBody, unknown_account};
+use super::{AccountBody, readable};
+use crate::http::Accounting;
 use crate::http::error::ApiError;
-use crate::http::{Accounting, user_id};
 
 /// One account
 ///
@@ -27,7 +27,5 @@ pub(in crate::http) async fn get(
     State(accounting): State<Accounting>,
     Path(id): Path<String>,
 ) -> Result<Json<AccountBody>, ApiError> {
-    user_id::check(&id)?;
-    let account = accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
-    Ok(Json(account.into()))
+    Ok(Json(readable(&accounting, &id).await?.into()))
 }

@@ -1,26 +1,26 @@
 //! `POST /v1/accounts/{user_id}/allocations`
 
 use accrue_chassis::http::{Json, Path};
-use accrue_chassis::problem::{FieldError, Problem};
+use accrue_chassis::problem::Problem;
 use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, ProblemBody, TokenProblem};
 use accrue_chassis::tokens::Caller;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::AllocationReplyBody;
 use crate::http::error::ApiError;
-use crate::http::{Accounting, idempotency, user_id};
-use crate::ledger::{Action, Allocate, CREDITS_LIMIT, Command, Receipt, Reply};
-
-/// The longest reason, in characters.
-const MAX_REASON_CHARS: usize = 500;
+use crate::http::fields::{Fields, priority_out_of_range, utc};
+use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::ledger::{Action, Allocate, AllocationReply, DEFAULT_PRIORITY, MAX_PRIORITY};
 
 /// Credits to add.
+// Members that came later are left out of the fingerprint where they are not given, so
+// that a request is the same to the release before.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(example = json!({"credits": 100, "reason": "first purchase"}))]
 #[serde(deny_unknown_fields)]
@@ -34,19 +34,28 @@ pub(in crate::http) struct AllocationRequest {
     /// Whatever you want kept with it.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
+    /// What of lower priority is spent first; 50 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100, default = 50)]
+    priority: Option<i16>,
+    /// From when on it can be spent, if not at once.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    effective_at: Option<OffsetDateTime>,
+    /// From when on it cannot be spent any more.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
 impl AllocationRequest {
     fn check(&self) -> Result<(), Problem> {
-        let mut errors = Vec::new();
-        if !(1..CREDITS_LIMIT).contains(&self.credits) {
-            errors.push(super::credits_out_of_range());
-        }
-        if self.reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON_CHARS) {
-            let detail = format!("reason must not be longer than {MAX_REASON_CHARS} characters.");
-            errors.push(FieldError::new("/reason", "too_long", detail));
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+        let has_priority = self.priority.is_none_or(|priority| (0..=MAX_PRIORITY).contains(&priority));
+        Fields::new()
+            .credits(self.credits)
+            .reason(self.reason.as_ref())
+            .require(has_priority, priority_out_of_range)
+            .instant("/effective_at", self.effective_at)
+            .instant("/expires_at", self.expires_at)
+            .finish()
     }
 }
 
@@ -67,7 +76,7 @@ impl AllocationRequest {
     request_body = AllocationRequest,
     security(("token" = ["credits:write"])),
     responses(
-        (status = 201, description = "Allocated.", body = AllocationReplyBody),
+        (status = 201, description = "Allocated.", body = AllocationReply),
         (status = 409, description = "The account is closed or full, or the key's reply is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
@@ -85,35 +94,32 @@ pub(in crate::http) async fn create(
     user_id::check(&id)?;
     request.check()?;
     let key = idempotency::required_key(&headers, &caller, "allocate", &request)?;
-    let command = Command {
-        user_id: id.clone(),
-        idempotency: Some(key),
-        action: Action::Allocate(Allocate {
-            allocation_id: Uuid::now_v7(),
-            credits: request.credits,
-            expires_at: None,
-            reason: request.reason,
-            metadata: request.metadata.map(Value::Object),
-            actor: caller.actor(),
-        }),
-    };
-    match accounting.batcher.post(command).await? {
-        Ok(Receipt::Booked(reply)) => Ok(created(&id, reply)),
-        Ok(Receipt::User(_)) => Err(Problem::internal().into()),
-        Err(rejection) => Err(ApiError::Rejected { user_id: id, rejection }),
-    }
+    let action = Action::Allocate(Allocate {
+        allocation_id: Uuid::now_v7(),
+        credits: request.credits,
+        priority: request.priority.unwrap_or(DEFAULT_PRIORITY),
+        effective_at: request.effective_at.and_then(utc),
+        expires_at: request.expires_at.and_then(utc),
+        reason: request.reason,
+        metadata: request.metadata.map(Value::Object),
+    });
+    booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
 }
 
-fn created(user_id: &str, reply: Reply) -> Response {
-    let location = user_id::address(user_id, &reply.resource);
-    let mut response = (StatusCode::CREATED, reply.body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        headers.insert(header::LOCATION, location);
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_of_the_release_before_is_still_the_same() {
+        let request: AllocationRequest = serde_json::from_value(json!({"credits": 5})).expect("a request");
+        let fingerprinted = serde_json::to_value(&request).expect("JSON");
+        assert_eq!(fingerprinted, json!({"credits": 5, "reason": null, "metadata": null}));
+        let given = json!({"credits": 5, "reason": null, "metadata": null, "priority": 50,
+                           "expires_at": "2026-01-02T03:04:05Z"});
+        let request: AllocationRequest = serde_json::from_value(given.clone()).expect("a request");
+        assert_eq!(serde_json::to_value(&request).expect("JSON"), given);
     }
-    if reply.is_replay {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    response
 }

@@ -1,24 +1,37 @@
-//! `GET /v1/accounts/{user_id}/entries?limit=&cursor=`
+//! `GET /v1/accounts/{user_id}/entries?kind=&since=&until=&limit=&cursor=`
 
 use accrue_chassis::http::{Path, Query};
+use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use time::OffsetDateTime;
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
+use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
 
-use crate::http::accounts::unknown_account;
+use super::EntryBody;
+use crate::http::Accounting;
+use crate::http::accounts::readable;
 use crate::http::cursor::{self, Page};
 use crate::http::error::ApiError;
-use crate::http::{Accounting, user_id};
-use crate::ledger::Entry;
+use crate::http::fields::utc;
+use crate::ledger::EntryKind;
+use crate::store::EntryFilter;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Params {
+    /// Only those of this kind.
+    #[param(example = "usage")]
+    kind: Option<String>,
+    /// Only those from this instant on, RFC 3339.
+    #[param(example = "2026-01-01T00:00:00Z")]
+    since: Option<String>,
+    /// Only those before this instant, RFC 3339.
+    #[param(example = "2026-02-01T00:00:00Z")]
+    until: Option<String>,
     /// How many at most.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -26,43 +39,30 @@ pub(in crate::http) struct Params {
     cursor: Option<String>,
 }
 
-/// One booking.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Entry, example = json!({
-    "seq": 1, "kind": "allocation", "credits": 100, "balance_after": 100,
-    "allocation_id": "01980000-0000-7000-8000-000000000000", "actor": "client:shop",
-    "recorded_at": "2026-01-02T03:04:05.678901Z",
-}))]
-pub(in crate::http) struct EntryBody {
-    /// 1, 2, 3 … without gaps within the account.
-    seq: i64,
-    /// `allocation`, `welcome`, `expiry` or `adoption`.
-    kind: &'static str,
-    /// Credits that came in, negative where they went.
-    credits: i64,
-    /// Everything that the account held after it.
-    balance_after: i64,
-    /// The allocation that it made or drew on.
-    allocation_id: Uuid,
-    /// Who asked for it.
-    actor: String,
-    /// When it was booked.
-    #[serde(with = "time::serde::rfc3339")]
-    recorded_at: OffsetDateTime,
+impl Params {
+    fn filter(&self) -> Result<EntryFilter, Problem> {
+        Ok(EntryFilter {
+            before_seq: self.cursor.as_deref().map(cursor::parse_seq).transpose()?,
+            kind: self.kind.as_deref().map(parse_kind).transpose()?,
+            since: self.since.as_deref().map(|text| parse_time("since", text)).transpose()?,
+            until: self.until.as_deref().map(|text| parse_time("until", text)).transpose()?,
+        })
+    }
 }
 
-impl From<Entry> for EntryBody {
-    fn from(entry: Entry) -> Self {
-        Self {
-            seq: entry.seq,
-            kind: entry.kind.word(),
-            credits: entry.credits,
-            balance_after: entry.balance_after,
-            allocation_id: entry.allocation_id,
-            actor: entry.actor,
-            recorded_at: entry.recorded_at,
-        }
-    }
+fn parse_kind(word: &str) -> Result<EntryKind, Problem> {
+    EntryKind::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.word()).collect();
+        let detail = format!("kind must be one of {}.", words.join(", "));
+        Problem::invalid(vec![FieldError::new("", "invalid_kind", detail)])
+    })
+}
+
+fn parse_time(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(utc).ok_or_else(|| {
+        let detail = format!("{name} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.");
+        Problem::invalid(vec![FieldError::new("", "invalid_time", detail)])
+    })
 }
 
 /// Every booking on an account, newest first
@@ -85,11 +85,10 @@ pub(in crate::http) async fn list(
     Path(id): Path<String>,
     Query(params): Query<Params>,
 ) -> Result<Json<Page<EntryBody>>, ApiError> {
-    user_id::check(&id)?;
     let limit = cursor::checked_limit(params.limit)?;
-    let before_seq = params.cursor.as_deref().map(cursor::parse_seq).transpose()?;
-    accounting.store.account(&id).await?.ok_or_else(unknown_account)?;
-    let entries = accounting.store.entries(&id, before_seq, limit + 1).await?;
+    let filter = params.filter()?;
+    readable(&accounting, &id).await?;
+    let entries = accounting.store.entries(&id, &filter, limit + 1).await?;
     let page = Page::cut(entries, limit, |entry| cursor::after_seq(entry.seq));
     Ok(Json(page.map(EntryBody::from)))
 }

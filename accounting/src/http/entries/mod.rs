@@ -1,3 +1,61 @@
 //! `/v1/accounts/{user_id}/entries`: every booking, newest first.
 
+pub(super) mod get;
 pub(super) mod list;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::ledger::{Draw, Entry};
+
+/// One booking.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Entry, example = json!({
+    "seq": 2, "kind": "usage", "credits": -12, "balance_after": 88, "reserved_after": 0,
+    "draws": [{"allocation_id": "01980000-0000-7000-8000-000000000000", "remaining": -12}],
+    "reference": "01980000-0000-7000-8000-000000000001", "actor": "client:shop", "reason": null,
+    "recorded_at": "2026-01-02T03:04:05.678901Z",
+}))]
+pub(super) struct EntryBody {
+    /// 1, 2, 3 … without gaps within the account.
+    seq: i64,
+    /// `allocation`, `welcome`, `adoption`, `expiry`, `usage`, `refund`, `reservation`, `capture`,
+    /// `release`, `void` or `adjustment`.
+    kind: &'static str,
+    /// Credits that came in, negative where they went; 0 where they were only held or given back.
+    credits: i64,
+    /// Everything that the account held after it, reserved credits included.
+    balance_after: i64,
+    /// What of that was reserved.
+    reserved_after: i64,
+    /// What it changed of which allocations.
+    draws: Vec<Draw>,
+    /// The allocation, usage, reservation or adjustment that it belongs to.
+    reference: Uuid,
+    /// Who asked for it.
+    actor: String,
+    /// Why, of refunds, voids and adjustments.
+    reason: Option<String>,
+    /// When. What falls due by itself has the instant at which it did.
+    #[serde(with = "time::serde::rfc3339")]
+    recorded_at: OffsetDateTime,
+}
+
+impl From<Entry> for EntryBody {
+    fn from(entry: Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            kind: entry.kind.word(),
+            credits: entry.credits,
+            balance_after: entry.balance_after,
+            reserved_after: entry.reserved_after,
+            draws: entry.draws,
+            reference: entry.reference,
+            actor: entry.actor,
+            reason: entry.reason,
+            recorded_at: entry.recorded_at,
+        }
+    }
+}

@@ -2,55 +2,57 @@
 
 use std::collections::BTreeSet;
 
-use accrue_chassis::clock;
 use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::rows;
-use crate::ledger::{AccountState, Accounts, Command};
-use crate::store::StoreError;
+use crate::ledger::{Account, AccountState, Accounts, Command};
+use crate::store::{StoreError, named};
 
-/// Step 1. Makes the accounts that are missing: a row that is not there cannot be
-/// locked, and two first allocations would each start from nothing. Sorted, as is
-/// every statement that waits for rows, so that two batches cannot wait for each
-/// other.
+/// Step 1. Makes the accounts that are missing, and says which were: a row that is not
+/// there cannot be locked, and two first allocations would each start from nothing.
+/// Sorted, as is every statement that waits for rows, so that two batches cannot wait
+/// for each other.
 pub(super) async fn insert_missing(
     connection: &mut PgConnection,
     user_ids: &[&str],
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<Vec<String>, StoreError> {
+    if user_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let made = sqlx::query_scalar(
         "INSERT INTO accounts (user_id, created_at, updated_at)
          SELECT user_id, $2, $2 FROM UNNEST($1::text[]) WITH ORDINALITY AS wanted (user_id, place)
          ORDER BY place
-         ON CONFLICT (user_id) DO NOTHING",
+         ON CONFLICT (user_id) DO NOTHING RETURNING user_id",
     )
     .bind(user_ids)
     .bind(now)
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(made)
 }
 
-/// Step 2. Locks the accounts, in the order in which every batch does.
+/// Step 2. Locks the accounts, in the order in which every batch does. One that is not
+/// there has nothing to find and nothing to lock: no command of this batch would make it.
 pub(super) async fn lock(connection: &mut PgConnection, user_ids: &[&str]) -> Result<Accounts, StoreError> {
     let rows = sqlx::query(
         "SELECT user_id, status, user_version, email, username, display_name, available, reserved,
-                last_seq, last_entry_at, next_expiry_at, welcome
+                pending, last_seq, last_entry_at, next_due_at, welcome
          FROM accounts WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE",
     )
     .bind(user_ids)
     .fetch_all(connection)
     .await?;
-    let accounts: Accounts = rows
-        .iter()
-        .map(|row| rows::account(row).map(|account| (account.user_id.clone(), AccountState::new(account))))
-        .collect::<Result<_, _>>()?;
-    if accounts.len() == user_ids.len() {
-        Ok(accounts)
-    } else {
-        Err(StoreError::Corrupt("an account was deleted while it was being locked".to_owned()))
+    let nothing = |user_id: &&str| ((*user_id).to_owned(), AccountState::new(Account::placeholder(*user_id)));
+    let mut accounts: Accounts = user_ids.iter().map(nothing).collect();
+    for row in &rows {
+        let account = rows::account(row)?;
+        accounts.insert(account.user_id.clone(), AccountState::new(account));
     }
+    Ok(accounts)
 }
 
 /// Those of the accounts that somebody else holds locked right now.
@@ -105,38 +107,61 @@ pub(super) async fn keys(
     Ok(())
 }
 
-/// Step 3, continued. Of accounts where something has run out: those allocations,
-/// and the one that will run out next. Of all others nothing.
-pub(super) async fn due_allocations(
+/// Step 3, continued. The usages and reservations that `commands` name.
+pub(super) async fn named(
     connection: &mut PgConnection,
     accounts: &mut Accounts,
-    now: OffsetDateTime,
+    commands: &[Command],
 ) -> Result<(), StoreError> {
-    let due = || accounts.values().map(|state| &state.account).filter(|account| account.is_expiry_due(now));
-    let user_ids: Vec<String> = due().map(|account| account.user_id.clone()).collect();
-    if user_ids.is_empty() {
+    let (user_ids, ids): (Vec<&str>, Vec<Uuid>) =
+        named::needed(commands, |needs| needs.usage).into_iter().unzip();
+    if !ids.is_empty() {
+        let query = "SELECT usages.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
+                     JOIN usages USING (user_id, id)";
+        let rows = sqlx::query(query).bind(user_ids).bind(ids).fetch_all(&mut *connection).await?;
+        for row in &rows {
+            if let Some(state) = accounts.get_mut(row.try_get::<&str, _>("user_id")?) {
+                state.usages.hold(rows::usage(row)?);
+            }
+        }
+    }
+    let (user_ids, ids): (Vec<&str>, Vec<Uuid>) =
+        named::needed(commands, |needs| needs.reservation).into_iter().unzip();
+    if !ids.is_empty() {
+        let query = "SELECT reservations.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
+                     JOIN reservations USING (user_id, id)";
+        let rows = sqlx::query(query).bind(user_ids).bind(ids).fetch_all(&mut *connection).await?;
+        for row in &rows {
+            if let Some(state) = accounts.get_mut(row.try_get::<&str, _>("user_id")?) {
+                state.reservations.hold(rows::reservation(row)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Step 3, continued. The allocations with these ids.
+pub(super) async fn allocations(
+    connection: &mut PgConnection,
+    accounts: &mut Accounts,
+    wanted: &[(String, Uuid)],
+) -> Result<(), StoreError> {
+    if wanted.is_empty() {
         return Ok(());
     }
-    let times: Vec<OffsetDateTime> =
-        due().map(|account| clock::whole_microseconds(account.decision_time(now))).collect();
+    let (user_ids, ids): (Vec<&str>, Vec<Uuid>) =
+        wanted.iter().map(|(user_id, id)| (user_id.as_str(), *id)).unzip();
     let rows = sqlx::query(
-        "SELECT allocation.* FROM UNNEST($1::text[], $2::timestamptz[]) AS due (user_id, at)
-         CROSS JOIN LATERAL (
-             (SELECT * FROM credit_allocations
-              WHERE user_id = due.user_id AND remaining > 0 AND expires_at <= due.at)
-             UNION ALL
-             (SELECT * FROM credit_allocations
-              WHERE user_id = due.user_id AND remaining > 0 AND expires_at > due.at
-              ORDER BY expires_at LIMIT 1)
-         ) AS allocation",
+        "SELECT credit_allocations.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
+         JOIN credit_allocations USING (user_id, id)",
     )
     .bind(user_ids)
-    .bind(times)
+    .bind(ids)
     .fetch_all(connection)
     .await?;
     for row in &rows {
         if let Some(state) = accounts.get_mut(row.try_get::<&str, _>("user_id")?) {
-            state.hold(rows::allocation(row)?);
+            state.allocations.hold(rows::allocation(row)?);
         }
     }
     Ok(())

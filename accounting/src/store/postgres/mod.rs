@@ -1,11 +1,14 @@
 //! The ledger on PostgreSQL: connections, deadlines, schema.
 
+mod burn;
+mod due;
 mod load;
 mod read;
+mod resources;
 mod rows;
 mod save;
+mod save_resources;
 
-use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -17,9 +20,10 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError, require_all,
+    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
+    OpenError, Posted, StoreError, named, require_all,
 };
-use crate::ledger::{Allocation, Command, Entry, Rejection, WelcomePolicy, decide_all};
+use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;
@@ -88,7 +92,9 @@ impl PostgresLedger {
             .clone()
             .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX))
             .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
+            // Plans are kept, also those made while a table was still empty: they must walk
+            // an index in its order rather than sort all of a busy account's allocations.
+            .connect_lazy_with(options.clone().options([("enable_bitmapscan", "off")]));
         // A filter that is not given must not keep the plan from the index of another.
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
@@ -118,21 +124,20 @@ impl PostgresLedger {
         &self,
         connection: &mut PgConnection,
         commands: &[Command],
-        welcome: WelcomePolicy,
+        policies: Policies,
     ) -> Result<Posted, StoreError> {
-        match self.post_in(connection, commands, welcome).await {
+        match self.post_in(connection, commands, policies).await {
             Err(StoreError::Locked) => {}
             posted => return posted,
         }
-        let user_ids: BTreeSet<&str> = commands.iter().map(|command| command.user_id.as_str()).collect();
-        let user_ids: Vec<&str> = user_ids.into_iter().collect();
+        let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
         let locked = load::locked_by_others(connection, &user_ids).await?;
         let is_free = |command: &Command| !locked.contains(&command.user_id);
         let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
         if locked.is_empty() || free.is_empty() {
             return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
         }
-        let mut posted = self.post_in(connection, &free, welcome).await?.into_iter();
+        let mut posted = self.post_in(connection, &free, policies).await?.into_iter();
         let each = commands.iter().map(|command| {
             let decided = if is_free(command) { posted.next() } else { None };
             decided.unwrap_or(Err(Rejection::AccountBusy))
@@ -145,18 +150,23 @@ impl PostgresLedger {
         &self,
         connection: &mut PgConnection,
         commands: &[Command],
-        welcome: WelcomePolicy,
+        policies: Policies,
     ) -> Result<Posted, StoreError> {
         let mut transaction = connection.begin().await?;
-        let user_ids: BTreeSet<&str> = commands.iter().map(|command| command.user_id.as_str()).collect();
-        let user_ids: Vec<&str> = user_ids.into_iter().collect();
-        load::insert_missing(&mut transaction, &user_ids, self.clock.now()).await?;
+        let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
+        let opened: Vec<&str> = named::opened(commands).into_iter().collect();
+        let made = load::insert_missing(&mut transaction, &opened, self.clock.now()).await?;
         let mut accounts = load::lock(&mut transaction, &user_ids).await?;
         let now = self.clock.now();
         load::keys(&mut transaction, &mut accounts, commands).await?;
-        load::due_allocations(&mut transaction, &mut accounts, now).await?;
-        let posted = decide_all(&mut accounts, commands, welcome, now);
+        due::due(&mut transaction, &mut accounts, now).await?;
+        load::named(&mut transaction, &mut accounts, commands).await?;
+        let named = named::allocations(&accounts, commands);
+        load::allocations(&mut transaction, &mut accounts, &named).await?;
+        burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
+        let posted = decide_all(&mut accounts, commands, policies, now);
         save::save(&mut transaction, &accounts, now).await?;
+        save::forget_unused(&mut transaction, &accounts, &made).await?;
         transaction.commit().await?;
         Ok(posted)
     }
@@ -164,10 +174,10 @@ impl PostgresLedger {
 
 #[async_trait]
 impl LedgerStore for PostgresLedger {
-    async fn post(&self, commands: &[Command], welcome: WelcomePolicy) -> Result<Posted, StoreError> {
+    async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError> {
         let mut connection = self.writers.acquire().await?;
         let posted =
-            tokio::time::timeout(POST_LIMIT, self.post_free(&mut connection, commands, welcome)).await;
+            tokio::time::timeout(POST_LIMIT, self.post_free(&mut connection, commands, policies)).await;
         let posted = posted.unwrap_or(Err(StoreError::TimedOut));
         if posted.as_ref().is_err_and(StoreError::is_passing) {
             // In doubt: closed, so that the server ends what it may still hold.
@@ -193,17 +203,60 @@ impl LedgerStore for PostgresLedger {
         read::accounts(&self.readers, filter, after, limit, self.clock.now()).await
     }
 
+    async fn due_accounts(
+        &self,
+        after: Option<&DuePosition>,
+        limit: u32,
+    ) -> Result<Vec<DuePosition>, StoreError> {
+        read::due_accounts(&self.readers, after, limit, self.clock.now()).await
+    }
+
     async fn entries(
         &self,
         user_id: &str,
-        before_seq: Option<i64>,
+        filter: &EntryFilter,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        read::entries(&self.readers, user_id, before_seq, limit).await
+        read::entries(&self.readers, user_id, filter, limit).await
     }
 
-    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<Allocation>, StoreError> {
-        read::allocation(&self.readers, user_id, id, self.clock.now()).await
+    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<AllocationAt>, StoreError> {
+        resources::allocation(&self.readers, (user_id, id), self.clock.now()).await
+    }
+
+    async fn allocations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<AllocationAt>, StoreError> {
+        resources::allocations(&self.readers, (user_id, before), limit, self.clock.now()).await
+    }
+
+    async fn usage(&self, user_id: &str, id: Uuid) -> Result<Option<Usage>, StoreError> {
+        resources::usage(&self.readers, (user_id, id)).await
+    }
+
+    async fn usages(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Usage>, StoreError> {
+        resources::usages(&self.readers, (user_id, before), limit).await
+    }
+
+    async fn reservation(&self, user_id: &str, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+        resources::reservation(&self.readers, (user_id, id), self.clock.now()).await
+    }
+
+    async fn reservations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
     }
 
     async fn count_placeholders(&self) -> Result<i64, StoreError> {

@@ -1,13 +1,14 @@
-//! Reading without locks: accounts, entries and allocations as they are now.
+//! Reading without locks: accounts as they are now, and entries.
 
-use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row as _};
+use sqlx::postgres::{PgRow, Postgres};
+use sqlx::{PgConnection, PgPool, Row as _, Transaction};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::rows;
-use crate::ledger::{AccountStatus, Allocation, Entry};
-use crate::store::{AccountFilter, AccountPosition, AccountView, StoreError};
+use super::{due, rows};
+use crate::ledger::{AccountState, AccountStatus, Accounts, Entry, EntryKind};
+use crate::store::{
+    AccountFilter, AccountPosition, AccountView, DuePosition, EntryFilter, StoreError, named,
+};
 
 fn view(row: &PgRow) -> Result<AccountView, StoreError> {
     Ok(AccountView {
@@ -17,26 +18,55 @@ fn view(row: &PgRow) -> Result<AccountView, StoreError> {
     })
 }
 
-/// One account; `available` without what has run out and is not booked yet.
+/// A transaction in which all statements see the same.
+pub(super) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, StoreError> {
+    Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
+
+/// The account with this id, if there is one: alone, and settled in memory if something
+/// is due on it.
+pub(super) async fn settled(
+    snapshot: &mut PgConnection,
+    user_id: &str,
+    now: OffsetDateTime,
+) -> Result<Option<AccountState>, StoreError> {
+    let row = sqlx::query("SELECT * FROM accounts WHERE user_id = $1")
+        .bind(user_id)
+        .fetch_optional(&mut *snapshot)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut accounts = Accounts::from([(user_id.to_owned(), AccountState::new(rows::account(&row)?))]);
+    settle(snapshot, &mut accounts, now).await?;
+    Ok(accounts.remove(user_id))
+}
+
+async fn settle(
+    snapshot: &mut PgConnection,
+    accounts: &mut Accounts,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    due::due(snapshot, accounts, now).await?;
+    accounts
+        .values_mut()
+        .try_for_each(|state| state.settle(now).map_err(|rejection| named::unsettled(&rejection)))
+}
+
+/// One account.
 pub(super) async fn account(
     pool: &PgPool,
     user_id: &str,
     now: OffsetDateTime,
 ) -> Result<Option<AccountView>, StoreError> {
-    let row = sqlx::query(
-        "SELECT user_id, status, user_version, email, username, display_name, reserved, last_seq,
-                last_entry_at, next_expiry_at, welcome, created_at, updated_at,
-                (available - CASE WHEN next_expiry_at <= $2 THEN (
-                    SELECT COALESCE(sum(remaining), 0) FROM credit_allocations AS ended
-                    WHERE ended.user_id = accounts.user_id AND remaining > 0 AND expires_at <= $2
-                ) ELSE 0 END)::bigint AS available
-         FROM accounts WHERE user_id = $1",
-    )
-    .bind(user_id)
-    .bind(now)
-    .fetch_optional(pool)
-    .await?;
-    row.as_ref().map(view).transpose()
+    let query = "SELECT * FROM accounts WHERE user_id = $1";
+    let row = sqlx::query(query).bind(user_id).fetch_optional(pool).await?;
+    let Some(mut view) = row.as_ref().map(view).transpose()? else { return Ok(None) };
+    if view.account.is_due(now) {
+        let mut snapshot = snapshot(pool).await?;
+        let Some(state) = settled(&mut snapshot, user_id, now).await? else { return Ok(None) };
+        snapshot.commit().await?;
+        view.account = state.account;
+    }
+    Ok(Some(view))
 }
 
 /// A page of accounts, newest first.
@@ -47,64 +77,82 @@ pub(super) async fn accounts(
     limit: u32,
     now: OffsetDateTime,
 ) -> Result<Vec<AccountView>, StoreError> {
+    let mut snapshot = snapshot(pool).await?;
     let rows = sqlx::query(
-        "SELECT user_id, status, user_version, email, username, display_name, reserved, last_seq,
-                last_entry_at, next_expiry_at, welcome, created_at, updated_at,
-                (available - CASE WHEN next_expiry_at <= $2 THEN (
-                    SELECT COALESCE(sum(remaining), 0) FROM credit_allocations AS ended
-                    WHERE ended.user_id = accounts.user_id AND remaining > 0 AND expires_at <= $2
-                ) ELSE 0 END)::bigint AS available
-         FROM accounts
-         WHERE ($3::text IS NULL OR status = $3) AND ($4::text IS NULL OR email = $4)
-             AND ($5::timestamptz IS NULL OR (created_at, user_id) < ($5, $6::text))
+        "SELECT * FROM accounts
+         WHERE ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR email = $3)
+             AND ($4::timestamptz IS NULL OR (created_at, user_id) < ($4, $5::text))
          ORDER BY created_at DESC, user_id DESC LIMIT $1",
     )
     .bind(i64::from(limit))
-    .bind(now)
     .bind(filter.status.map(AccountStatus::word))
     .bind(filter.email.as_deref())
     .bind(after.map(|position| position.created_at))
     .bind(after.map(|position| position.user_id.as_str()))
+    .fetch_all(&mut *snapshot)
+    .await?;
+    let mut views: Vec<AccountView> = rows.iter().map(view).collect::<Result<_, _>>()?;
+    let mut due: Accounts = views
+        .iter()
+        .filter(|view| view.account.is_due(now))
+        .map(|view| (view.account.user_id.clone(), AccountState::new(view.account.clone())))
+        .collect();
+    settle(&mut snapshot, &mut due, now).await?;
+    snapshot.commit().await?;
+    for view in &mut views {
+        if let Some(state) = due.remove(&view.account.user_id) {
+            view.account = state.account;
+        }
+    }
+    Ok(views)
+}
+
+/// Accounts on which something is due.
+pub(super) async fn due_accounts(
+    pool: &PgPool,
+    after: Option<&DuePosition>,
+    limit: u32,
+    now: OffsetDateTime,
+) -> Result<Vec<DuePosition>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT next_due_at, user_id FROM accounts
+         WHERE next_due_at <= $1 AND ($2::timestamptz IS NULL OR (next_due_at, user_id) > ($2, $3::text))
+         ORDER BY next_due_at, user_id LIMIT $4",
+    )
+    .bind(now)
+    .bind(after.map(|position| position.next_due_at))
+    .bind(after.map(|position| position.user_id.as_str()))
+    .bind(i64::from(limit))
     .fetch_all(pool)
     .await?;
-    rows.iter().map(view).collect()
+    let position = |row: &PgRow| {
+        Ok(DuePosition { next_due_at: row.try_get("next_due_at")?, user_id: row.try_get("user_id")? })
+    };
+    rows.iter().map(position).collect()
 }
 
 /// A page of entries, newest first.
 pub(super) async fn entries(
     pool: &PgPool,
     user_id: &str,
-    before_seq: Option<i64>,
+    filter: &EntryFilter,
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query(
-        "SELECT seq, kind, credits, balance_after, allocation_id, actor, recorded_at FROM entries
-         WHERE user_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
+        "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, actor, reason, recorded_at
+         FROM entries
+         WHERE user_id = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
+             AND ($5::timestamptz IS NULL OR recorded_at >= $5)
+             AND ($6::timestamptz IS NULL OR recorded_at < $6)
+         ORDER BY seq DESC LIMIT $3",
     )
     .bind(user_id)
-    .bind(before_seq.unwrap_or(i64::MAX))
+    .bind(filter.before_seq.unwrap_or(i64::MAX))
     .bind(i64::from(limit))
+    .bind(filter.kind.map(EntryKind::word))
+    .bind(filter.since)
+    .bind(filter.until)
     .fetch_all(pool)
     .await?;
     rows.iter().map(rows::entry).collect()
-}
-
-/// One allocation; nothing remains of it once it has run out.
-pub(super) async fn allocation(
-    pool: &PgPool,
-    user_id: &str,
-    id: Uuid,
-    now: OffsetDateTime,
-) -> Result<Option<Allocation>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, credits, CASE WHEN expires_at <= $3 THEN 0 ELSE remaining END AS remaining,
-                expires_at, reason, metadata, actor, recorded_at
-         FROM credit_allocations WHERE user_id = $1 AND id = $2",
-    )
-    .bind(user_id)
-    .bind(id)
-    .bind(now)
-    .fetch_optional(pool)
-    .await?;
-    row.as_ref().map(rows::allocation).transpose()
 }

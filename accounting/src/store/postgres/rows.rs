@@ -3,9 +3,11 @@
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Welcome,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    ReservationStatus, Share, Usage, Welcome,
 };
 use crate::store::StoreError;
 
@@ -27,7 +29,8 @@ pub(super) fn account(row: &PgRow) -> Result<Account, StoreError> {
         reserved: row.try_get("reserved")?,
         last_seq: row.try_get("last_seq")?,
         last_entry_at: row.try_get("last_entry_at")?,
-        next_expiry_at: row.try_get("next_expiry_at")?,
+        pending: row.try_get("pending")?,
+        next_due_at: row.try_get("next_due_at")?,
         welcome: word(row, "welcome", Welcome::from_word)?,
     })
 }
@@ -37,7 +40,12 @@ pub(super) fn allocation(row: &PgRow) -> Result<Allocation, StoreError> {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
         remaining: row.try_get("remaining")?,
+        reserved: row.try_get("reserved")?,
+        priority: row.try_get("priority")?,
+        effective_at: row.try_get("effective_at")?,
+        is_pending: row.try_get("is_pending")?,
         expires_at: row.try_get("expires_at")?,
+        is_voided: row.try_get("is_voided")?,
         reason: row.try_get("reason")?,
         metadata: row.try_get::<Option<Value>, _>("metadata")?,
         actor: row.try_get("actor")?,
@@ -51,9 +59,43 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
         kind: word(row, "kind", EntryKind::from_word)?,
         credits: row.try_get("credits")?,
         balance_after: row.try_get("balance_after")?,
-        allocation_id: row.try_get("allocation_id")?,
+        reserved_after: row.try_get("reserved_after")?,
+        draws: row.try_get::<Json<_>, _>("draws")?.0,
+        reference: row.try_get("reference")?,
+        actor: row.try_get("actor")?,
+        reason: row.try_get("reason")?,
+        recorded_at: row.try_get("recorded_at")?,
+    })
+}
+
+pub(super) fn usage(row: &PgRow) -> Result<Usage, StoreError> {
+    Ok(Usage {
+        id: row.try_get("id")?,
+        credits: row.try_get("credits")?,
+        refunded: row.try_get("refunded")?,
+        uncollected: row.try_get("uncollected")?,
+        resource: row.try_get("resource")?,
+        metadata: row.try_get("metadata")?,
+        reservation_id: row.try_get("reservation_id")?,
+        draws: row.try_get::<Json<Vec<Share>>, _>("draws")?.0,
         actor: row.try_get("actor")?,
         recorded_at: row.try_get("recorded_at")?,
+    })
+}
+
+pub(super) fn reservation(row: &PgRow) -> Result<Reservation, StoreError> {
+    Ok(Reservation {
+        id: row.try_get("id")?,
+        credits: row.try_get("credits")?,
+        status: word(row, "status", ReservationStatus::from_word)?,
+        expires_at: row.try_get("expires_at")?,
+        resource: row.try_get("resource")?,
+        metadata: row.try_get("metadata")?,
+        draws: row.try_get::<Json<Vec<Share>>, _>("draws")?.0,
+        usage_id: row.try_get("usage_id")?,
+        actor: row.try_get("actor")?,
+        recorded_at: row.try_get("recorded_at")?,
+        ended_at: row.try_get("ended_at")?,
     })
 }
 

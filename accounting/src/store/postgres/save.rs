@@ -3,7 +3,8 @@
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::ledger::{Account, AccountState, Accounts, Allocation, Change, Entry, KeyRecord};
+use super::save_resources;
+use crate::ledger::{Account, AccountState, Accounts, Entry, KeyRecord};
 use crate::store::StoreError;
 
 /// Writes every change that `accounts` hold.
@@ -13,8 +14,7 @@ pub(super) async fn save(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     update_accounts(connection, accounts, now).await?;
-    insert_allocations(connection, &allocations(accounts, Change::Made)).await?;
-    update_allocations(connection, &allocations(accounts, Change::Updated)).await?;
+    save_resources::save(connection, accounts).await?;
     insert_entries(connection, &of_each(accounts, |state| &state.entries)).await?;
     insert_keys(connection, &of_each(accounts, |state| &state.new_keys)).await
 }
@@ -27,16 +27,8 @@ fn of_each<T>(accounts: &Accounts, part: impl Fn(&AccountState) -> &Vec<T>) -> V
         .collect()
 }
 
-fn allocations(accounts: &Accounts, change: Change) -> Vec<(&str, &Allocation)> {
-    of_each(accounts, |state| &state.allocations)
-        .into_iter()
-        .filter(|(_, held)| held.change == change)
-        .map(|(user_id, held)| (user_id, &held.allocation))
-        .collect()
-}
-
 /// The values of one column.
-fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
+pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
@@ -55,11 +47,13 @@ async fn update_accounts(
              status = new.status, user_version = new.user_version, email = new.email,
              username = new.username, display_name = new.display_name, available = new.available,
              reserved = new.reserved, last_seq = new.last_seq, last_entry_at = new.last_entry_at,
-             next_expiry_at = new.next_expiry_at, welcome = new.welcome, updated_at = $13
+             next_due_at = new.next_due_at, welcome = new.welcome, pending = new.pending,
+             updated_at = $13
          FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-                     $8::bigint[], $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[])
+                     $8::bigint[], $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[],
+                     $14::bigint[])
              AS new (user_id, status, user_version, email, username, display_name, available,
-                     reserved, last_seq, last_entry_at, next_expiry_at, welcome)
+                     reserved, last_seq, last_entry_at, next_due_at, welcome, pending)
          WHERE accounts.user_id = new.user_id",
     )
     .bind(column(&rows, |account| account.user_id.as_str()))
@@ -72,58 +66,10 @@ async fn update_accounts(
     .bind(column(&rows, |account| account.reserved))
     .bind(column(&rows, |account| account.last_seq))
     .bind(column(&rows, |account| account.last_entry_at))
-    .bind(column(&rows, |account| account.next_expiry_at))
+    .bind(column(&rows, |account| account.next_due_at))
     .bind(column(&rows, |account| account.welcome.word()))
     .bind(now)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn insert_allocations(
-    connection: &mut PgConnection,
-    rows: &[(&str, &Allocation)],
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO credit_allocations
-             (user_id, id, credits, remaining, expires_at, reason, metadata, actor, recorded_at)
-         SELECT user_id, id, credits, remaining, expires_at, reason, metadata::jsonb, actor, recorded_at
-         FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[],
-                     $7::text[], $8::text[], $9::timestamptz[])
-             AS new (user_id, id, credits, remaining, expires_at, reason, metadata, actor, recorded_at)",
-    )
-    .bind(column(rows, |(user_id, _)| *user_id))
-    .bind(column(rows, |(_, allocation)| allocation.id))
-    .bind(column(rows, |(_, allocation)| allocation.credits))
-    .bind(column(rows, |(_, allocation)| allocation.remaining))
-    .bind(column(rows, |(_, allocation)| allocation.expires_at))
-    .bind(column(rows, |(_, allocation)| allocation.reason.as_deref()))
-    .bind(column(rows, |(_, allocation)| allocation.metadata.as_ref().map(ToString::to_string)))
-    .bind(column(rows, |(_, allocation)| allocation.actor.as_str()))
-    .bind(column(rows, |(_, allocation)| allocation.recorded_at))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn update_allocations(
-    connection: &mut PgConnection,
-    rows: &[(&str, &Allocation)],
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE credit_allocations AS old SET remaining = new.remaining
-         FROM UNNEST($1::text[], $2::uuid[], $3::bigint[]) AS new (user_id, id, remaining)
-         WHERE old.user_id = new.user_id AND old.id = new.id",
-    )
-    .bind(column(rows, |(user_id, _)| *user_id))
-    .bind(column(rows, |(_, allocation)| allocation.id))
-    .bind(column(rows, |(_, allocation)| allocation.remaining))
+    .bind(column(&rows, |account| account.pending))
     .execute(connection)
     .await?;
     Ok(())
@@ -134,17 +80,25 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO entries (user_id, seq, kind, credits, balance_after, allocation_id, actor, recorded_at)
-         SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::uuid[],
-                              $7::text[], $8::timestamptz[])",
+        "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
+                              actor, reason, recorded_at)
+         SELECT user_id, seq, kind, credits, balance_after, reserved_after, draws::json, reference, actor,
+                reason, recorded_at
+         FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[])
+             AS new (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference, actor,
+                     reason, recorded_at)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, entry)| entry.seq))
     .bind(column(rows, |(_, entry)| entry.kind.word()))
     .bind(column(rows, |(_, entry)| entry.credits))
     .bind(column(rows, |(_, entry)| entry.balance_after))
-    .bind(column(rows, |(_, entry)| entry.allocation_id))
+    .bind(column(rows, |(_, entry)| entry.reserved_after))
+    .bind(column(rows, |(_, entry)| save_resources::json(&entry.draws)))
+    .bind(column(rows, |(_, entry)| entry.reference))
     .bind(column(rows, |(_, entry)| entry.actor.as_str()))
+    .bind(column(rows, |(_, entry)| entry.reason.as_deref()))
     .bind(column(rows, |(_, entry)| entry.recorded_at))
     .execute(connection)
     .await?;
@@ -169,5 +123,21 @@ async fn insert_keys(connection: &mut PgConnection, rows: &[(&str, &KeyRecord)])
     .bind(column(rows, |(_, record)| record.recorded_at))
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Takes back the accounts that were made for this batch and on which nothing was
+/// booked: what is refused leaves nothing behind.
+pub(super) async fn forget_unused(
+    connection: &mut PgConnection,
+    accounts: &Accounts,
+    made: &[String],
+) -> Result<(), StoreError> {
+    let is_unused = |user_id: &&String| accounts.get(*user_id).is_none_or(|state| !state.is_changed);
+    let unused: Vec<&String> = made.iter().filter(is_unused).collect();
+    if !unused.is_empty() {
+        let query = sqlx::query("DELETE FROM accounts WHERE user_id = ANY ($1::text[])");
+        query.bind(unused).execute(connection).await?;
+    }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod due;
+mod load;
 mod read;
+mod resources;
 mod rows;
-mod write;
+mod save;
+mod save_resources;
 
-use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -19,9 +22,10 @@ use sqlx::{Connection as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::{
-    AccountFilter, AccountPosition, AccountView, LedgerStore, OpenError, Posted, StoreError, require_all,
+    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
+    OpenError, Posted, StoreError, require_all,
 };
-use crate::ledger::{Allocation, Command, Entry, WelcomePolicy, decide_all};
+use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -119,16 +123,15 @@ fn options(url: &str) -> Result<SqliteConnectOptions, OpenError> {
 
 #[async_trait]
 impl LedgerStore for SqliteLedger {
-    async fn post(&self, commands: &[Command], welcome: WelcomePolicy) -> Result<Posted, StoreError> {
+    async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError> {
         let mut connection = self.writer.acquire().await?;
         // The write lock at once: a deferred one would be asked for after reading,
         // when it may be too late for it.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let user_ids: BTreeSet<&str> = commands.iter().map(|command| command.user_id.as_str()).collect();
         let now = self.clock.now();
-        let mut accounts = write::load(&mut transaction, &user_ids, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, welcome, now);
-        write::save(&mut transaction, &accounts, now).await?;
+        let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
+        let posted = decide_all(&mut accounts, commands, policies, now);
+        save::save(&mut transaction, &accounts, &missing, now).await?;
         transaction.commit().await?;
         Ok(posted)
     }
@@ -150,17 +153,60 @@ impl LedgerStore for SqliteLedger {
         read::accounts(&self.readers, filter, after, limit, self.clock.now()).await
     }
 
+    async fn due_accounts(
+        &self,
+        after: Option<&DuePosition>,
+        limit: u32,
+    ) -> Result<Vec<DuePosition>, StoreError> {
+        read::due_accounts(&self.readers, after, limit, self.clock.now()).await
+    }
+
     async fn entries(
         &self,
         user_id: &str,
-        before_seq: Option<i64>,
+        filter: &EntryFilter,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        read::entries(&self.readers, user_id, before_seq, limit).await
+        read::entries(&self.readers, user_id, filter, limit).await
     }
 
-    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<Allocation>, StoreError> {
-        read::allocation(&self.readers, user_id, id, self.clock.now()).await
+    async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<AllocationAt>, StoreError> {
+        resources::allocation(&self.readers, (user_id, id), self.clock.now()).await
+    }
+
+    async fn allocations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<AllocationAt>, StoreError> {
+        resources::allocations(&self.readers, (user_id, before), limit, self.clock.now()).await
+    }
+
+    async fn usage(&self, user_id: &str, id: Uuid) -> Result<Option<Usage>, StoreError> {
+        resources::usage(&self.readers, (user_id, id)).await
+    }
+
+    async fn usages(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Usage>, StoreError> {
+        resources::usages(&self.readers, (user_id, before), limit).await
+    }
+
+    async fn reservation(&self, user_id: &str, id: Uuid) -> Result<Option<Reservation>, StoreError> {
+        resources::reservation(&self.readers, (user_id, id), self.clock.now()).await
+    }
+
+    async fn reservations(
+        &self,
+        user_id: &str,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
     }
 
     async fn count_placeholders(&self) -> Result<i64, StoreError> {
@@ -185,18 +231,19 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ledger::{Action, Allocate};
+    use crate::ledger::{Action, Allocate, DEFAULT_PRIORITY};
 
     fn allocation(reason_chars: usize) -> Command {
         let action = Action::Allocate(Allocate {
             allocation_id: Uuid::now_v7(),
             credits: 1,
+            priority: DEFAULT_PRIORITY,
+            effective_at: None,
             expires_at: None,
             reason: Some("x".repeat(reason_chars)),
             metadata: None,
-            actor: "test".to_owned(),
         });
-        Command { user_id: "u".to_owned(), idempotency: None, action }
+        Command { user_id: "u".to_owned(), actor: "test".to_owned(), idempotency: None, action }
     }
 
     #[tokio::test]
@@ -204,12 +251,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite:{}", directory.path().join("accounting.db").display());
         let store = SqliteLedger::open(&url, true, Arc::new(SystemClock)).await.expect("opened");
-        store.post(&[allocation(1)], WelcomePolicy::OFF).await.expect("room");
+        store.post(&[allocation(1)], Policies::DEFAULT).await.expect("room");
         // As full as a disk can be, for this connection.
         sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.expect("set");
-        let full = store.post(&[allocation(100_000)], WelcomePolicy::OFF).await;
+        let full = store.post(&[allocation(100_000)], Policies::DEFAULT).await;
         assert!(full.as_ref().is_err_and(StoreError::is_passing), "{full:?}");
-        store.post(&[allocation(100_000)], WelcomePolicy::OFF).await.expect("room again");
+        store.post(&[allocation(100_000)], Policies::DEFAULT).await.expect("room again");
         let account = store.account("u").await.expect("readable").expect("there").account;
         assert_eq!((account.available, account.last_seq), (2, 2));
     }

@@ -1,12 +1,15 @@
 //! SQLite rows as the ledger's types: times are microseconds, JSON is text.
 
 use accrue_chassis::clock;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Welcome,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    ReservationStatus, Usage, Welcome,
 };
 use crate::store::StoreError;
 
@@ -42,25 +45,69 @@ pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
         reserved: row.try_get("reserved")?,
         last_seq: row.try_get("last_seq")?,
         last_entry_at: optional_time(row, "last_entry_at")?,
-        next_expiry_at: optional_time(row, "next_expiry_at")?,
+        pending: row.try_get("pending")?,
+        next_due_at: optional_time(row, "next_due_at")?,
         welcome: word(row, "welcome", Welcome::from_word)?,
     })
 }
 
+/// The JSON text in `column`.
+fn json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    serde_json::from_str(row.try_get(column)?)
+        .map_err(|error| StoreError::Corrupt(format!("{column} is not what it should be: {error}")))
+}
+
+fn metadata(row: &SqliteRow) -> Result<Option<Value>, StoreError> {
+    let text: Option<&str> = row.try_get("metadata")?;
+    text.map(|_| json(row, "metadata")).transpose()
+}
+
 pub(super) fn allocation(row: &SqliteRow) -> Result<Allocation, StoreError> {
-    let metadata: Option<&str> = row.try_get("metadata")?;
     Ok(Allocation {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
         remaining: row.try_get("remaining")?,
+        reserved: row.try_get("reserved")?,
+        priority: row.try_get("priority")?,
+        effective_at: optional_time(row, "effective_at")?,
+        is_pending: row.try_get("is_pending")?,
         expires_at: optional_time(row, "expires_at")?,
+        is_voided: row.try_get("is_voided")?,
         reason: row.try_get("reason")?,
-        metadata: metadata
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| StoreError::Corrupt(format!("metadata is no JSON: {error}")))?,
+        metadata: metadata(row)?,
         actor: row.try_get("actor")?,
         recorded_at: time(row, "recorded_at")?,
+    })
+}
+
+pub(super) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
+    Ok(Usage {
+        id: row.try_get("id")?,
+        credits: row.try_get("credits")?,
+        refunded: row.try_get("refunded")?,
+        uncollected: row.try_get("uncollected")?,
+        resource: row.try_get("resource")?,
+        metadata: metadata(row)?,
+        reservation_id: row.try_get("reservation_id")?,
+        draws: json(row, "draws")?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
+
+pub(super) fn reservation(row: &SqliteRow) -> Result<Reservation, StoreError> {
+    Ok(Reservation {
+        id: row.try_get("id")?,
+        credits: row.try_get("credits")?,
+        status: word(row, "status", ReservationStatus::from_word)?,
+        expires_at: time(row, "expires_at")?,
+        resource: row.try_get("resource")?,
+        metadata: metadata(row)?,
+        draws: json(row, "draws")?,
+        usage_id: row.try_get("usage_id")?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+        ended_at: optional_time(row, "ended_at")?,
     })
 }
 
@@ -70,8 +117,11 @@ pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         kind: word(row, "kind", EntryKind::from_word)?,
         credits: row.try_get("credits")?,
         balance_after: row.try_get("balance_after")?,
-        allocation_id: row.try_get("allocation_id")?,
+        reserved_after: row.try_get("reserved_after")?,
+        draws: json(row, "draws")?,
+        reference: row.try_get("reference")?,
         actor: row.try_get("actor")?,
+        reason: row.try_get("reason")?,
         recorded_at: time(row, "recorded_at")?,
     })
 }

@@ -1,0 +1,93 @@
+//! What the fields of several requests may hold. Every wrong one is told at once.
+
+use accrue_chassis::clock::whole_microseconds;
+use accrue_chassis::problem::{FieldError, Problem};
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
+
+/// The longest reason, in characters.
+const MAX_REASON_CHARS: usize = 500;
+/// The longest name of a resource, in characters.
+const MAX_RESOURCE_CHARS: usize = 100;
+
+/// Collects what is wrong with a request.
+#[derive(Default)]
+pub(super) struct Fields(Vec<FieldError>);
+
+impl Fields {
+    /// Nothing is wrong yet.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `error` unless `is_fine`.
+    pub(super) fn require(mut self, is_fine: bool, error: impl FnOnce() -> FieldError) -> Self {
+        if !is_fine {
+            self.0.push(error());
+        }
+        self
+    }
+
+    /// Credits: 1 to 2^53 - 1.
+    pub(super) fn credits(self, credits: i64) -> Self {
+        self.require((1..CREDITS_LIMIT).contains(&credits), credits_out_of_range)
+    }
+
+    /// Why.
+    pub(super) fn reason(self, reason: Option<&String>) -> Self {
+        self.require(reason.is_none_or(|reason| reason.chars().count() <= MAX_REASON_CHARS), || {
+            let detail = format!("reason must not be longer than {MAX_REASON_CHARS} characters.");
+            FieldError::new("/reason", "too_long", detail)
+        })
+    }
+
+    /// What for.
+    pub(super) fn resource(self, resource: Option<&String>) -> Self {
+        let is_fine = |resource: &String| (1..=MAX_RESOURCE_CHARS).contains(&resource.chars().count());
+        self.require(resource.is_none_or(is_fine), || {
+            let detail = format!("resource must have 1 to {MAX_RESOURCE_CHARS} characters.");
+            FieldError::new("/resource", "out_of_range", detail)
+        })
+    }
+
+    /// For how many seconds something is held.
+    pub(super) fn expires_in(self, seconds: i64) -> Self {
+        self.require((1..=MAX_HOLD_S).contains(&seconds), hold_out_of_range)
+    }
+
+    /// A point in time, as it is kept.
+    pub(super) fn instant(self, pointer: &str, at: Option<OffsetDateTime>) -> Self {
+        self.require(at.is_none_or(|at| utc(at).is_some()), || {
+            FieldError::new(pointer, "out_of_range", "The time is out of range.")
+        })
+    }
+
+    /// Ends in what is wrong, if anything is.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+    }
+}
+
+/// A time as it is kept: UTC, in whole microseconds; none if it cannot be.
+pub(super) fn utc(at: OffsetDateTime) -> Option<OffsetDateTime> {
+    let at = at.checked_to_offset(UtcOffset::UTC)?;
+    (0..=9999).contains(&at.year()).then(|| whole_microseconds(at))
+}
+
+/// What is wrong with an amount that is not 1 to 2^53 - 1.
+pub(super) fn credits_out_of_range() -> FieldError {
+    let detail = "credits must be a whole number from 1 to 9007199254740991.";
+    FieldError::new("/credits", "out_of_range", detail)
+}
+
+/// What is wrong with a priority that is not 0 to 100.
+pub(super) fn priority_out_of_range() -> FieldError {
+    FieldError::new("/priority", "out_of_range", "priority must be a whole number from 0 to 100.")
+}
+
+/// What is wrong with a time to hold that is not 1 second to 30 days.
+pub(super) fn hold_out_of_range() -> FieldError {
+    let detail = format!("expires_in must be from 1 to {MAX_HOLD_S} seconds, which is 30 days.");
+    FieldError::new("/expires_in", "out_of_range", detail)
+}

@@ -1,0 +1,79 @@
+//! `POST /v1/accounts/{user_id}/usage`
+
+use accrue_chassis::http::{Json, Path};
+use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, ProblemBody, TokenProblem};
+use accrue_chassis::tokens::Caller;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::error::ApiError;
+use crate::http::fields::Fields;
+use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::ledger::{Action, UsageReply, Use};
+
+/// Credits to spend.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(example = json!({"credits": 12, "resource": "chat"}))]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct UsageRequest {
+    /// How many.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    credits: i64,
+    /// What for.
+    #[schema(min_length = 1, max_length = 100)]
+    resource: Option<String>,
+    /// Whatever you want kept with it.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+}
+
+/// Spend credits
+///
+/// From the allocations of the lowest priority first, of these from the one that ends
+/// soonest, of these from the oldest. All or nothing: where too little is available
+/// the answer is 402 and nothing has changed.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/{user_id}/usage",
+    tag = "usage",
+    params(
+        ("user_id" = String, Path, description = "Whose account.", min_length = 1, max_length = 50),
+        ("Idempotency-Key" = String, Header, description = "New for each new request.",
+         min_length = 1, max_length = 255, example = "request-4711"),
+    ),
+    request_body = UsageRequest,
+    security(("token" = ["usage:write"])),
+    responses(
+        (status = 201, description = "Spent.", body = UsageReply),
+        (status = 402, description = "Too little is available: `available` and `required` say how much.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account is closed, or the key's reply is no longer kept.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The key came before with another request.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        AnyProblem, BodyProblem, TokenProblem,
+    )
+)]
+pub(in crate::http) async fn create(
+    State(accounting): State<Accounting>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<UsageRequest>,
+) -> Result<Response, ApiError> {
+    user_id::check(&id)?;
+    Fields::new().credits(request.credits).resource(request.resource.as_ref()).finish()?;
+    let key = idempotency::required_key(&headers, &caller, "use", &request)?;
+    let action = Action::Use(Use {
+        usage_id: Uuid::now_v7(),
+        credits: request.credits,
+        resource: request.resource,
+        metadata: request.metadata.map(Value::Object),
+    });
+    booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
+}

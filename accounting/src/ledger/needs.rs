@@ -1,0 +1,98 @@
+//! What a store must load for a command, so that it loads no more than that.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::command::{Action, Command, Correction};
+use super::state::AccountState;
+
+/// What a command needs of its account, besides the account itself, the key that the
+/// command carries, and what is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Whether it makes the account if there is none. Others find nothing there.
+    pub opens_account: bool,
+    /// This usage, with the allocations that it drew on.
+    pub usage: Option<Uuid>,
+    /// This reservation, with the allocations that it draws on.
+    pub reservation: Option<Uuid>,
+    /// This allocation.
+    pub allocation: Option<Uuid>,
+}
+
+impl Command {
+    /// What must be loaded before this can be decided.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let none = Needs::default();
+        match &self.action {
+            Action::Allocate(_) | Action::Adjust(_) | Action::ApplyUser { .. } => {
+                Needs { opens_account: true, ..none }
+            }
+            Action::Void { allocation_id, .. } => Needs { allocation: Some(*allocation_id), ..none },
+            Action::Refund { usage_id, .. } => Needs { usage: Some(*usage_id), ..none },
+            Action::Release { reservation_id } | Action::Extend { reservation_id, .. } => {
+                Needs { reservation: Some(*reservation_id), ..none }
+            }
+            Action::Capture(capture) => Needs { reservation: Some(capture.reservation_id), ..none },
+            Action::Use(_) | Action::Reserve(_) | Action::Settle => none,
+        }
+    }
+}
+
+impl AccountState {
+    /// The allocations that the usages and reservations held, and the commands' own
+    /// words, point to.
+    #[must_use]
+    pub fn allocations_named<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> BTreeSet<Uuid> {
+        let used = self.usages.iter().flat_map(|usage| &usage.draws);
+        let held = self.reservations.iter().filter(|one| one.is_held()).flat_map(|one| &one.draws);
+        let drawn = used.chain(held).map(|share| share.allocation_id);
+        drawn.chain(commands.filter_map(|command| command.needs().allocation)).collect()
+    }
+
+    /// How many credits `commands` may take out of open allocations: the store loads
+    /// these in burn order until it has as many, or all. To be asked when everything
+    /// else has been loaded.
+    ///
+    /// It may be too much, never too little: what was loaded in burn order is not used
+    /// up before the last command, so nothing that was left out can come before it.
+    #[must_use]
+    pub fn spendable_needed<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> i64 {
+        let mut needed = 0_i64;
+        // What may be available by then, for corrections to a fixed balance: what is due
+        // can bring all that is pending and all that is held.
+        let super::Account { available, reserved, pending, .. } = self.account;
+        let mut ceiling = available.saturating_add(reserved).saturating_add(pending);
+        for command in commands {
+            let reservation = command.needs().reservation.and_then(|id| self.reservations.get(id));
+            let held = reservation.map_or(0, |one| one.credits);
+            let takes = match &command.action {
+                Action::Use(spend) => spend.credits,
+                Action::Reserve(reserve) => reserve.credits,
+                Action::Capture(capture) => capture.credits.map_or(0, |credits| credits.saturating_sub(held)),
+                Action::Void { allocation_id, .. } => {
+                    self.allocations.get(*allocation_id).map_or(0, |one| one.credits)
+                }
+                Action::Adjust(adjust) => match adjust.change {
+                    Correction::By(credits) => credits.saturating_neg(),
+                    Correction::SetAvailable(credits) => ceiling.saturating_sub(credits),
+                },
+                _ => 0,
+            };
+            let brings = match &command.action {
+                Action::Allocate(order) => order.credits,
+                Action::Refund { usage_id, .. } => self.usages.get(*usage_id).map_or(0, |one| one.credits),
+                Action::Adjust(adjust) => match adjust.change {
+                    Correction::By(credits) | Correction::SetAvailable(credits) => credits,
+                },
+                Action::ApplyUser { .. } => i64::MAX,
+                _ => held,
+            };
+            needed = needed.saturating_add(takes.max(0));
+            ceiling = ceiling.saturating_add(brings.max(0));
+        }
+        needed
+    }
+}

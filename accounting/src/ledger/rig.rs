@@ -1,0 +1,154 @@
+//! An account kept whole in memory and loaded in parts, no more than a store would load.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::*;
+
+/// Everything of one account.
+pub(super) struct Whole {
+    pub(super) account: Account,
+    pub(super) allocations: BTreeMap<Uuid, Allocation>,
+    pub(super) usages: BTreeMap<Uuid, Usage>,
+    pub(super) reservations: BTreeMap<Uuid, Reservation>,
+    pub(super) entries: Vec<Entry>,
+    keys: Vec<KeyRecord>,
+}
+
+impl Whole {
+    pub(super) fn new() -> Self {
+        Self {
+            account: Account::placeholder("u"),
+            allocations: BTreeMap::new(),
+            usages: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            entries: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Decides `commands` as one batch.
+    pub(super) fn post(
+        &mut self,
+        commands: &[Command],
+        policies: Policies,
+        now: OffsetDateTime,
+    ) -> Vec<Result<Receipt, Rejection>> {
+        let mut state = self.load(commands, now);
+        let posted = commands.iter().map(|command| state.decide(command, policies, now)).collect();
+        self.save(state);
+        posted
+    }
+
+    /// The account as a store loads it for `commands` at `now`.
+    pub(super) fn load(&self, commands: &[Command], now: OffsetDateTime) -> AccountState {
+        let mut state = AccountState::new(self.account.clone());
+        state.used_keys.clone_from(&self.keys);
+        let now_is_due = self.account.is_due(now);
+        let now = self.account.decision_time(now);
+        if now_is_due {
+            self.load_due(&mut state, now);
+        }
+        for needs in commands.iter().map(Command::needs) {
+            needs.usage.and_then(|id| self.usages.get(&id)).into_iter().for_each(|one| {
+                state.usages.hold(one.clone());
+            });
+            needs.reservation.and_then(|id| self.reservations.get(&id)).into_iter().for_each(|one| {
+                state.reservations.hold(one.clone());
+            });
+        }
+        for id in state.allocations_named(commands.iter()) {
+            self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
+        }
+        let mut needed = state.spendable_needed(commands.iter());
+        let mut open: Vec<&Allocation> =
+            self.allocations.values().filter(|one| one.remaining > 0 && !one.has_ended(now)).collect();
+        open.sort_by_key(|one| one.burn_order());
+        for allocation in open {
+            if needed <= 0 {
+                break;
+            }
+            needed -= allocation.remaining;
+            state.allocations.hold(allocation.clone());
+        }
+        state
+    }
+
+    fn load_due(&self, state: &mut AccountState, now: OffsetDateTime) {
+        let mut instants = Vec::new();
+        for one in self.allocations.values() {
+            let end = one.expires_at.filter(|_| one.remaining > 0);
+            let begin = one.effective_at.filter(|_| one.is_pending);
+            if end.is_some_and(|at| at <= now) || begin.is_some_and(|at| at <= now) {
+                state.allocations.hold(one.clone());
+            }
+            instants.extend(end.into_iter().chain(begin));
+        }
+        for one in self.reservations.values().filter(|one| one.is_held()) {
+            if one.expires_at <= now {
+                state.reservations.hold(one.clone());
+            }
+            instants.push(one.expires_at);
+        }
+        state.due_after = instants.into_iter().filter(|at| *at > now).min();
+    }
+
+    /// Writes what a batch made of the account back.
+    pub(super) fn save(&mut self, batch: AccountState) {
+        self.account = batch.account;
+        self.entries.extend(batch.entries);
+        self.keys.extend(batch.new_keys);
+        let changes = [Change::Made, Change::Updated];
+        for change in changes {
+            self.allocations.extend(batch.allocations.with(change).map(|one| (one.id, one.clone())));
+            self.usages.extend(batch.usages.with(change).map(|one| (one.id, one.clone())));
+            self.reservations.extend(batch.reservations.with(change).map(|one| (one.id, one.clone())));
+        }
+    }
+
+    /// That balances, entries, allocations and reservations say the same.
+    pub(super) fn check(&self) {
+        let account = &self.account;
+        assert!(account.available >= 0 && account.reserved >= 0 && account.pending >= 0);
+        assert!(account.available + account.reserved + account.pending < CREDITS_LIMIT);
+        self.check_entries();
+        let sum = |part: fn(&Allocation) -> i64| self.allocations.values().map(part).sum::<i64>();
+        assert_eq!(account.available, sum(|one| one.remaining));
+        assert_eq!(account.reserved, sum(|one| one.reserved));
+        assert_eq!(account.pending, sum(|one| if one.is_pending { one.credits } else { 0 }));
+        let held = self.reservations.values().filter(|one| one.is_held());
+        assert_eq!(account.reserved, held.clone().map(|one| one.credits).sum::<i64>());
+        let ends = self.allocations.values().filter(|one| one.remaining > 0).filter_map(|one| one.expires_at);
+        let begins =
+            self.allocations.values().filter(|one| one.is_pending).filter_map(|one| one.effective_at);
+        let soonest = ends.chain(begins).chain(held.map(|one| one.expires_at)).min();
+        assert!(soonest.is_none_or(|at| account.next_due_at.is_some_and(|due| due <= at)), "overslept");
+    }
+
+    /// That entries follow one another, and that their draws add up to the allocations.
+    fn check_entries(&self) {
+        let mut drawn: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
+        let (mut balance, mut reserved) = (0, 0);
+        for (index, entry) in self.entries.iter().enumerate() {
+            for draw in &entry.draws {
+                let sums = drawn.entry(draw.allocation_id).or_default();
+                sums.0 += draw.remaining;
+                sums.1 += draw.reserved;
+                reserved += draw.reserved;
+            }
+            let moved: i64 = entry.draws.iter().map(|draw| draw.remaining + draw.reserved).sum();
+            assert_eq!(entry.credits, moved);
+            balance += entry.credits;
+            assert_eq!(entry.seq, i64::try_from(index).unwrap() + 1);
+            assert_eq!((entry.balance_after, entry.reserved_after), (balance, reserved));
+        }
+        assert!(self.entries.is_sorted_by_key(|entry| entry.recorded_at));
+        assert_eq!(self.account.available + self.account.reserved, balance);
+        for one in self.allocations.values() {
+            let sums = drawn.get(&one.id).copied().unwrap_or_default();
+            assert_eq!((one.remaining, one.reserved), sums, "the draws on {}", one.id);
+        }
+    }
+}

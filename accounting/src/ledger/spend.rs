@@ -1,0 +1,46 @@
+//! Spending: credits go, from the allocations that burn first.
+
+use time::OffsetDateTime;
+
+use super::CREDITS_LIMIT;
+use super::command::Use;
+use super::entry::EntryKind;
+use super::policies::Policies;
+use super::receipt::{Rejection, Reply};
+use super::reply::{UsageReply, reply};
+use super::state::{AccountState, Booking, draws};
+use super::usage::Usage;
+
+/// Spends credits.
+///
+/// # Errors
+/// [`Rejection`]; nothing was changed.
+pub(super) fn spend(
+    state: &mut AccountState,
+    (order, actor): (&Use, &str),
+    policies: Policies,
+    now: OffsetDateTime,
+) -> Result<Reply, Rejection> {
+    if !(1..CREDITS_LIMIT).contains(&order.credits) {
+        return Err(Rejection::CreditsOutOfRange);
+    }
+    state.require_spending(policies)?;
+    let shares = state.plan_burn(order.credits, now)?;
+    let (reference, draws) = (order.usage_id, draws(&shares, (-1, 0)));
+    state.book(Booking { kind: EntryKind::Usage, draws, reference, actor, reason: None, at: now });
+    let usage = Usage {
+        id: order.usage_id,
+        credits: order.credits,
+        refunded: 0,
+        uncollected: 0,
+        resource: order.resource.clone(),
+        metadata: order.metadata.clone(),
+        reservation_id: None,
+        draws: shares,
+        actor: actor.to_owned(),
+        recorded_at: now,
+    };
+    let body = UsageReply { usage: state.usage_view(&usage), after: state.after() };
+    state.usages.make(usage);
+    Ok(reply(format!("usage/{reference}"), &body))
+}

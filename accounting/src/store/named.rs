@@ -1,0 +1,50 @@
+//! What the commands of a batch name, put together for one statement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use crate::ledger::{AccountState, Accounts, Command, Needs, Rejection};
+use crate::store::StoreError;
+
+/// The users on whose accounts `commands` are, sorted: the order in which every batch
+/// waits for accounts.
+pub(super) fn user_ids(commands: &[Command]) -> BTreeSet<&str> {
+    commands.iter().map(|command| command.user_id.as_str()).collect()
+}
+
+/// Those of them whose account is made if there is none.
+pub(super) fn opened(commands: &[Command]) -> BTreeSet<&str> {
+    let opening = commands.iter().filter(|command| command.needs().opens_account);
+    opening.map(|command| command.user_id.as_str()).collect()
+}
+
+/// The ids of one kind that `commands` need.
+pub(super) fn needed(commands: &[Command], part: fn(&Needs) -> Option<Uuid>) -> Vec<(&str, Uuid)> {
+    commands.iter().filter_map(|command| Some((command.user_id.as_str(), part(&command.needs())?))).collect()
+}
+
+/// The commands of each user, in order.
+pub(super) fn by_user(commands: &[Command]) -> BTreeMap<&str, Vec<&Command>> {
+    let mut of_users: BTreeMap<&str, Vec<&Command>> = BTreeMap::new();
+    for command in commands {
+        of_users.entry(&command.user_id).or_default().push(command);
+    }
+    of_users
+}
+
+/// The allocations that what is loaded by now points to.
+pub(super) fn allocations(accounts: &Accounts, commands: &[Command]) -> Vec<(String, Uuid)> {
+    let of_users = by_user(commands);
+    let named = |(user_id, state): (&String, &AccountState)| {
+        let commands = of_users.get(user_id.as_str()).into_iter().flatten().copied();
+        let ids = state.allocations_named(commands);
+        ids.into_iter().map(|id| (user_id.clone(), id)).collect::<Vec<_>>()
+    };
+    accounts.iter().flat_map(named).collect()
+}
+
+/// That an account could not be settled for reading.
+pub(super) fn unsettled(rejection: &Rejection) -> StoreError {
+    StoreError::Corrupt(rejection.to_string())
+}

@@ -1,0 +1,193 @@
+//! The same random histories over PostgreSQL and SQLite, with equal results to the last byte.
+
+use std::sync::Arc;
+
+use accrue_accounting::ledger::{
+    Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
+};
+use accrue_accounting::store::{AccountFilter, LedgerStore};
+use accrue_events::user::UserStatus;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
+
+const USERS: [&str; 3] = ["u1", "u2", "u3"];
+
+/// A history of commands, the same for the same seed.
+struct History {
+    random: u64,
+    made: u128,
+    allocations: Vec<Uuid>,
+    usages: Vec<Uuid>,
+    reservations: Vec<Uuid>,
+    now: OffsetDateTime,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let (allocations, usages, reservations) = (Vec::new(), Vec::new(), Vec::new());
+        Self { random: seed, made: 0, allocations, usages, reservations, now: NOON }
+    }
+
+    /// 0 to `below` - 1.
+    fn any(&mut self, below: i64) -> i64 {
+        // Knuth's generator; its upper bits are random enough for this.
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.random >> 33).expect("31 bits") % below
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.made += 1;
+        Uuid::from_u128(self.made)
+    }
+
+    fn some(&mut self, percent: i64, below: i64) -> Option<i64> {
+        let (chance, value) = (self.any(100), self.any(below));
+        (chance < percent).then_some(value)
+    }
+
+    fn pick(&mut self, of: fn(&Self) -> &Vec<Uuid>) -> Uuid {
+        let count = i64::try_from(of(self).len()).expect("few");
+        let back = self.any(12.min(count.max(1)));
+        of(self).iter().rev().nth(usize::try_from(back).expect("small")).copied().unwrap_or_default()
+    }
+
+    fn later(&mut self, percent: i64) -> Option<OffsetDateTime> {
+        self.some(percent, 90).map(|minutes| self.now + Duration::minutes(minutes + 1))
+    }
+
+    fn allocate(&mut self) -> Action {
+        let id = self.id();
+        self.allocations.push(id);
+        let (effective_at, expires_at) = (self.later(25), self.later(50));
+        Action::Allocate(Allocate {
+            allocation_id: id,
+            credits: self.any(30) + 1,
+            priority: i16::try_from(50 + self.any(3)).expect("small"),
+            effective_at,
+            expires_at,
+            reason: None,
+            metadata: None,
+        })
+    }
+
+    fn action(&mut self) -> Action {
+        let id = self.id();
+        match self.any(20) {
+            0..7 => self.allocate(),
+            7..11 => {
+                self.usages.push(id);
+                let credits = self.any(60) + 1;
+                Action::Use(Use { usage_id: id, credits, resource: None, metadata: None })
+            }
+            11..13 => {
+                let (usage_id, credits) = (self.pick(|made| &made.usages), self.some(50, 40));
+                Action::Refund { usage_id, credits, reason: None }
+            }
+            13..15 => {
+                self.reservations.push(id);
+                let (credits, expires_in_s) = (self.any(50) + 1, 60 * (self.any(60) + 1));
+                let (resource, metadata) = (None, None);
+                Action::Reserve(Reserve { reservation_id: id, credits, expires_in_s, resource, metadata })
+            }
+            15 => {
+                self.usages.push(id);
+                let on_shortfall = if self.any(2) == 0 { OnShortfall::Cap } else { OnShortfall::Reject };
+                let reservation_id = self.pick(|made| &made.reservations);
+                let credits = self.some(70, 80);
+                Action::Capture(Capture { reservation_id, usage_id: id, credits, on_shortfall })
+            }
+            16 => Action::Release { reservation_id: self.pick(|made| &made.reservations) },
+            17 => {
+                let reservation_id = self.pick(|made| &made.reservations);
+                Action::Extend { reservation_id, expires_in_s: 60 * (self.any(60) + 1) }
+            }
+            18 => Action::Void { allocation_id: self.pick(|made| &made.allocations), reason: None },
+            _ => {
+                let change = match self.any(2) {
+                    0 => Correction::By(self.any(40) - 20),
+                    _ => Correction::SetAvailable(self.any(100)),
+                };
+                Action::Adjust(Adjust { adjustment_id: id, change, reason: "counted".to_owned() })
+            }
+        }
+    }
+
+    fn command(&mut self) -> Command {
+        let user_id = USERS[usize::try_from(self.any(3)).expect("small")];
+        if self.any(100) == 0 {
+            let version = self.any(1_000);
+            let status = if self.any(2) == 0 { UserStatus::Active } else { UserStatus::Deactivated };
+            return Command::apply_user(snapshot(user_id, version, status), self.id());
+        }
+        let action = self.action();
+        // Some keys come again, with the same number or another one.
+        let (key, number) = (self.any(500), self.any(2));
+        keyed(user_id, &format!("k{key}"), number, action)
+    }
+}
+
+/// That both show the same now.
+async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
+    let [one, other] = stores;
+    let filter = AccountFilter::default();
+    let (a, b) = (one.accounts(&filter, None, 9).await, other.accounts(&filter, None, 9).await);
+    let accounts = |views: Vec<accrue_accounting::store::AccountView>| {
+        views.into_iter().map(|view| view.account).collect::<Vec<_>>()
+    };
+    assert_eq!(accounts(a.expect("readable")), accounts(b.expect("readable")), "seed {seed}");
+    for user_id in USERS {
+        assert_eq!(entries(one, user_id).await, entries(other, user_id).await, "seed {seed}");
+        let (a, b) = (one.allocations(user_id, None, 999).await, other.allocations(user_id, None, 999).await);
+        assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
+        let (a, b) = (one.usages(user_id, None, 999).await, other.usages(user_id, None, 999).await);
+        assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
+        let (a, b) =
+            (one.reservations(user_id, None, 999).await, other.reservations(user_id, None, 999).await);
+        assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_stores_tell_the_same_history() {
+    let Some(postgres) = Fixture::postgres().await else { return };
+    for seed in 1..=3 {
+        let sqlite = Fixture::sqlite();
+        let fresh = Fixture::postgres().await.expect("as before");
+        let ((one, clock), (other, other_clock)) =
+            (sqlite.store_at_noon().await, fresh.store_at_noon().await);
+        let stores = [one, other];
+        let mut history = History::new(seed);
+        let mut accepted = 0;
+        for round in 0..150 {
+            let step = Duration::minutes(history.any(6));
+            clock.advance(step);
+            other_clock.advance(step);
+            history.now += step;
+            let commands: Vec<Command> = (0..=history.any(12)).map(|_| history.command()).collect();
+            let posted = stores[0].post(&commands, Policies::DEFAULT).await.expect("posted");
+            let too = stores[1].post(&commands, Policies::DEFAULT).await.expect("posted");
+            assert_eq!(posted, too, "seed {seed}, round {round}: {commands:?}");
+            accepted += posted.iter().filter(|one| one.is_ok()).count();
+            if round % 10 == 0 {
+                let step = Duration::minutes(history.any(20));
+                clock.advance(step);
+                other_clock.advance(step);
+                history.now += step;
+                compare(&stores, seed).await;
+            }
+        }
+        for user_id in USERS {
+            for store in &stores {
+                let settle = Command::settle(user_id.to_owned());
+                store.post(&[settle], Policies::DEFAULT).await.expect("posted")[0].clone().expect("settled");
+                check_books(store, user_id).await;
+            }
+        }
+        compare(&stores, seed).await;
+        assert!(accepted > 400, "seed {seed}: only {accepted} commands were accepted");
+    }
+    drop(postgres);
+}

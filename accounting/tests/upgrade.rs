@@ -1,0 +1,104 @@
+//! A database of the release before spending is brought up to date: what was booked
+//! stays, and can be spent.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use accrue_accounting::ledger::{
+    AccountStatus, Action, AllocationStatus, Command, DEFAULT_PRIORITY, Draw, EntryKind, Policies, Use,
+};
+use accrue_accounting::store::{EntryFilter, LedgerStore, open};
+use accrue_chassis::clock::ManualClock;
+use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use time::macros::datetime;
+use uuid::{Uuid, uuid};
+
+const ID: Uuid = uuid!("01980000-0000-7000-8000-00000000abcd");
+
+/// The migrations of a store before the fifth, as that release had them.
+async fn before(store: &str) -> Migrator {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/accounting").join(store);
+    let some = accrue_testkit::data_dir();
+    for file in std::fs::read_dir(all).expect("migrations") {
+        let file = file.expect("a file");
+        if file.file_name().to_string_lossy().as_ref() < "0005" {
+            std::fs::copy(file.path(), some.path().join(file.file_name())).expect("copied");
+        }
+    }
+    Migrator::new(some.path()).await.expect("migrations")
+}
+
+async fn what_was_booked_can_be_spent(url: &str) {
+    let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
+    let store: Arc<dyn LedgerStore> = open(url, 1, true, clock).await.expect("brought up to date");
+    let account = store.account("u1").await.expect("readable").expect("there").account;
+    assert_eq!((account.status, account.available, account.reserved), (AccountStatus::Active, 70, 0));
+    let end = datetime!(2026-04-01 00:00 UTC);
+    assert_eq!((account.pending, account.next_due_at), (0, Some(end)));
+    let entry = store.entries("u1", &EntryFilter::default(), 9).await.expect("readable").remove(0);
+    assert_eq!((entry.kind, entry.credits, entry.reserved_after), (EntryKind::Allocation, 70, 0));
+    let draw = Draw { allocation_id: ID, remaining: 70, reserved: 0 };
+    assert_eq!((entry.draws, entry.reference), (vec![draw], ID));
+    let found = store.allocation("u1", ID).await.expect("readable").expect("there");
+    assert_eq!(found.allocation.status(found.at), AllocationStatus::Open);
+    assert_eq!((found.allocation.priority, found.allocation.expires_at), (DEFAULT_PRIORITY, Some(end)));
+    assert_eq!(found.allocation.metadata, Some(serde_json::json!({"a": 1})));
+
+    let order = Use { usage_id: Uuid::now_v7(), credits: 30, resource: None, metadata: None };
+    let command = Command {
+        user_id: "u1".to_owned(),
+        actor: "test".to_owned(),
+        idempotency: None,
+        action: Action::Use(order),
+    };
+    store.post(&[command], Policies::DEFAULT).await.expect("posted")[0].clone().expect("enough");
+    assert_eq!(store.account("u1").await.expect("readable").expect("there").account.available, 40);
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_brought_up_to_date() {
+    let files = accrue_testkit::data_dir();
+    let url = format!("sqlite:{}", files.path().join("accounting.db").display());
+    let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.expect("opened");
+    before("sqlite").await.run_direct(None, &mut connection, false).await.expect("migrated");
+    sqlx::raw_sql(
+        "INSERT INTO accounts (user_id, status, available, last_seq, last_entry_at, next_expiry_at,
+                               created_at, updated_at)
+         VALUES ('u1', 'active', 70, 1, 1767225600000000, 1775001600000000, 1767225600000000, 1767225600000000);
+         INSERT INTO credit_allocations
+             (user_id, id, credits, remaining, expires_at, metadata, actor, recorded_at)
+         VALUES ('u1', x'0198000000007000800000000000abcd', 70, 70, 1775001600000000, '{\"a\":1}', 'x',
+                 1767225600000000);
+         INSERT INTO entries (user_id, seq, kind, credits, balance_after, allocation_id, actor, recorded_at)
+         VALUES ('u1', 1, 'allocation', 70, 70, x'0198000000007000800000000000abcd', 'x', 1767225600000000)",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("rows of the release before");
+    connection.close().await.expect("closed");
+    what_was_booked_can_be_spent(&url).await;
+}
+
+#[tokio::test]
+async fn a_postgres_database_is_brought_up_to_date() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let mut connection = PgConnection::connect(database.url()).await.expect("connected");
+    before("postgres").await.run_direct(None, &mut connection, false).await.expect("migrated");
+    sqlx::raw_sql(
+        "INSERT INTO accounts (user_id, status, available, last_seq, last_entry_at, next_expiry_at,
+                               created_at, updated_at)
+         VALUES ('u1', 'active', 70, 1, '2026-01-01Z', '2026-04-01Z', '2026-01-01Z', '2026-01-01Z');
+         INSERT INTO credit_allocations
+             (user_id, id, credits, remaining, expires_at, metadata, actor, recorded_at)
+         VALUES ('u1', '01980000-0000-7000-8000-00000000abcd', 70, 70, '2026-04-01Z', '{\"a\":1}', 'x',
+                 '2026-01-01Z');
+         INSERT INTO entries (user_id, seq, kind, credits, balance_after, allocation_id, actor, recorded_at)
+         VALUES ('u1', 1, 'allocation', 70, 70, '01980000-0000-7000-8000-00000000abcd', 'x', '2026-01-01Z')",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("rows of the release before");
+    connection.close().await.expect("closed");
+    what_was_booked_can_be_spent(database.url()).await;
+}
