@@ -25,7 +25,9 @@ pub use login_name::{InvalidLoginName, LoginName};
 pub use password::{InvalidPassword, Password};
 pub use posting::{MailKind, Posting, WaitingMail};
 pub use roles::{Role, Roles};
-pub use session::{PresentedToken, ROTATION_GRACE, Rotation, Session, Standing, USED_TOKENS, UsedToken, device};
+pub use session::{
+    PresentedToken, ROTATION_GRACE, Rotation, Session, Standing, USED_TOKENS, UsedToken, device,
+};
 pub use ticket::{InvalidTicket, KeptTicket, NewAddress, Ticket, TicketKind};
 pub use user::{NewUser, Profile, User};
 pub use username::{InvalidUsername, Username};
