@@ -54,6 +54,7 @@ async fn the_walk_through_can_be_pasted_twice() {
         ("\"reason\":\"first purchase\"", 4),
         ("idempotency-replayed: true", 2),
         ("\"kind\":\"allocation\"", 2),
+        ("\"kind\":\"usage\"", 2),
         ("\"roles\":[\"admin\"]", 2),
     ] {
         assert_eq!(told.matches(word).count(), times, "{word} in\n{told}");

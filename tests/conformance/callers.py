@@ -140,7 +140,30 @@ def mailed_token(path, page):
     raise RuntimeError(f"no mail came after POST {path}")
 
 
-def allocation_id(user_id):
+def book(user_id, below, **body):
+    """Books something on an account, as the service; the good answer."""
     headers = {"Authorization": f"Bearer {service.token()}", "Idempotency-Key": uuid.uuid4().hex}
-    url = f"{ACCOUNTING}/v1/accounts/{user_id}/allocations"
-    return ask("POST", url, json={"credits": 1}, headers=headers)["allocation"]["id"]
+    url = f"{ACCOUNTING}/v1/accounts/{user_id}/{below}"
+    return ask("POST", url, json=body, headers=headers)
+
+
+def allocation_id(user_id):
+    return book(user_id, "allocations", credits=1)["allocation"]["id"]
+
+
+def usage_id(user_id):
+    """The id of a usage that nothing was refunded of."""
+    book(user_id, "allocations", credits=3)
+    return book(user_id, "usage", credits=3)["usage"]["id"]
+
+
+def reservation_id(user_id):
+    """The id of a reservation that is held."""
+    book(user_id, "allocations", credits=5)
+    return book(user_id, "reservations", credits=3, expires_in=3600)["reservation"]["id"]
+
+
+def seq(user_id):
+    """The number of an entry: an account with an allocation has a first one."""
+    book(user_id, "allocations", credits=1)
+    return 1

@@ -16,7 +16,8 @@ import uuid
 import zlib
 
 import schemathesis
-from callers import CLIENT, PASSWORD, admin, allocation_id, create, mailed_token, service, target, user
+import callers
+from callers import CLIENT, PASSWORD, admin, create, mailed_token, service, target, user
 
 TALLY = pathlib.Path(os.environ["ACCRUE_CONFORMANCE_TALLY"])
 
@@ -62,8 +63,9 @@ def name_what_exists(case, dice):
         is_mailed = case.operation.path.endswith("/password-reset")
         somebody = create()[0] if is_mailed else target.here()
         names["user_id"] = user.here().user_id if is_accounting else somebody
-        if "allocation_id" in names and dice.roll(4):
-            names["allocation_id"] = allocation_id(names["user_id"])
+        for name in ("allocation_id", "usage_id", "reservation_id", "seq"):
+            if name in names and dice.roll(4):
+                names[name] = getattr(callers, name)(names["user_id"])
     if "session_id" in names and dice.roll(4):
         names["session_id"] = user.here().session_id()
 
@@ -94,6 +96,17 @@ def good_body(case, dice):
     if label == "POST /v1/password-resets/confirm":
         token = mailed_token("/v1/password-resets", "reset-password")
         return {"token": token, "new_password": f"{PASSWORD} new"}
+    if label.endswith("/extend"):
+        return {"expires_in": 7200 + dice.roll(1000)}
+    if label.endswith("/capture"):
+        return {"credits": 1 + dice.roll(3)}
+    if label.endswith("/refund"):
+        return {"credits": 1 + dice.roll(3)}
+    if label in ("POST /v1/accounts/{user_id}/usage", "POST /v1/accounts/{user_id}/reservations"):
+        if case.path_parameters["user_id"] == user.here().user_id:
+            callers.book(user.here().user_id, "allocations", credits=10)
+        body = {"credits": 1 + dice.roll(9)}
+        return body | {"expires_in": 60} if label.endswith("/reservations") else body
     if label == "POST /v1/users/verify-email":
         return {"token": mailed_token("/v1/users/resend-verification", "verify-email")}
     return None
