@@ -11,7 +11,8 @@ loopback interface, and has schemathesis (from PyPI, kept under target/) make up
 requests an operation (500) from both OpenAPI documents, and some besides. It fails for
   an answer of 5xx
   an answer whose status, content type or body its document does not describe
-  an operation that never had a good answer: nothing was compared with its schema
+  an operation that never had a good answer: nothing was compared with its schema (with
+  fewer than 100 requests an operation that may be chance, and is only told)
   an error or a panic in the log
   --seed N       make up the same requests again; the seed is in the report of a failure
   ACCRUE_TEST_INSTALL=no     do not install schemathesis
@@ -123,7 +124,7 @@ check() {
     wait "$!" || code=$?
     unset 'running[-1]'
     "$python" "$conformance/schemathesis_tally.py" "$1" "$2/openapi.json" "$ACCRUE_CONFORMANCE_TALLY" ||
-        failures=$((failures + 1))
+        [ "$examples" -lt 100 ] || failures=$((failures + 1))
     cases=$(sed -n 's/^ *\([0-9]*\) generated,.*/\1/p' "$work/$1.report")
     bad=$(awk '/^ *[0-9]+ generated,/ { for (i = 2; i <= NF; i++) if ($i ~ /^(failed|errored)/) n += $(i - 1) }
         END { print n + 0 }' "$work/$1.report")
