@@ -10,7 +10,6 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use accrue_testkit::{eventually, within};
-use futures_util::future::join;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -89,11 +88,14 @@ pub(crate) async fn a_kill_locks_nobody_out(shape: Shape) {
 /// The request is on its way when the process dies. Whether there was an answer.
 async fn die_at_random(system: &System, device: &mut Device, chance: &mut Chance) -> bool {
     let moment = LONGEST_EXCHANGE.mul_f64(f64::from(chance.below(1000)) / 1000.0);
-    let kill = async {
-        tokio::time::sleep(moment).await;
-        system.processes.iter().for_each(|process| process.signal("KILL"));
-    };
-    join(exchange_is_answered(system, device), kill).await.0
+    let mut exchange = std::pin::pin!(exchange_is_answered(system, device));
+    let in_time = tokio::time::timeout(moment, &mut exchange).await;
+    system.processes.iter().for_each(|process| process.signal("KILL"));
+    match in_time {
+        Ok(answered) => answered,
+        // The answer may have been on its way.
+        Err(_) => exchange.await,
+    }
 }
 
 /// The process dies when others can see the exchange, and the client never reads the

@@ -1,5 +1,6 @@
 //! auth over HTTP: every answer it gives, and that a refused request writes nothing.
 
+mod addresses;
 mod administering;
 mod away;
 mod batch;

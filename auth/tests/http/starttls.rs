@@ -56,7 +56,7 @@ fn mail_goes_encrypted_to_a_server_that_is_trusted() {
 }
 
 #[tokio::test]
-#[ignore = "run by the test before, in a process of its own"]
+#[ignore = "the child process of a test: cargo test -p accrue-auth --test http starttls::mail_goes_encrypted"]
 async fn one_mail_is_sent_from_another_process() {
     let url = std::env::var(URL).expect("the server, from the test that runs this one");
     assert_eq!(send(&url).await, Ok(()));

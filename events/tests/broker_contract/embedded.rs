@@ -101,7 +101,7 @@ async fn a_directory_that_is_not_there_is_an_error_until_it_is() {
 
 /// Not a test by itself: the process that is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the child of a_killed_process_frees_what_it_held"]
+#[ignore = "the child process of a test: cargo test -p accrue-events --test broker_contract a_killed_process_frees_what_it_held"]
 async fn child_that_holds_messages() {
     let Ok(url) = std::env::var(CHILD_URL) else { return };
     let mut subscription =
