@@ -1,7 +1,9 @@
 //! The outbox as its relay sees it: claim, mark published, release.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use accrue_chassis::http::Collector;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -62,3 +64,26 @@ pub struct Backlog {
 #[derive(Debug, thiserror::Error)]
 #[error("the outbox cannot be reached")]
 pub struct OutboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Looks at the outbox of `service` when metrics are read. A store that does not answer
+/// leaves the gauges as they were; readiness tells of it.
+#[must_use]
+pub fn gauges(service: &'static str, outbox: Arc<dyn Outbox>) -> Collector {
+    Arc::new(move || {
+        let outbox = Arc::clone(&outbox);
+        Box::pin(async move {
+            match outbox.backlog().await {
+                Ok(backlog) => {
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a gauge of so many entries is not read to the last one"
+                    )]
+                    metrics::gauge!("outbox_depth", "service" => service).set(backlog.depth as f64);
+                    metrics::gauge!("outbox_oldest_age_seconds", "service" => service)
+                        .set(backlog.oldest_age.as_secs_f64());
+                }
+                Err(error) => tracing::debug!(%error, service, "the outbox could not be measured"),
+            }
+        })
+    })
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};
-use accrue_events::broker::{BrokerError, Publication, Publisher};
+use accrue_events::broker::{BrokerError, Destination, Publication, Publisher};
 use accrue_testkit::eventually;
 use lapin::options::{BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldArray, FieldTable};
@@ -39,7 +39,7 @@ async fn publish_until_confirmed(publisher: &mut Box<dyn Publisher>, n: u128) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_deleted_under_the_publisher_is_declared_again() {
     let Some(bench) = Bench::rabbitmq().await else { return };
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     assert_eq!(publish_until_confirmed(&mut publisher, 0).await, 0);
     let (_connection, channel) = stranger(&bench).await;
     let queue = bench.topology().queue();
@@ -55,7 +55,7 @@ async fn a_queue_deleted_under_the_publisher_is_declared_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exchange_deleted_under_the_publisher_is_declared_again() {
     let Some(bench) = Bench::rabbitmq().await else { return };
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     assert_eq!(publish_until_confirmed(&mut publisher, 0).await, 0);
     let (_connection, channel) = stranger(&bench).await;
     let exchange = bench.topology().users_exchange();
@@ -157,7 +157,7 @@ async fn a_foreign_message_is_delivered_retried_and_redriven_like_ours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let closed = open_at("amqp://guest:guest@127.0.0.1:1", "accrue");
-    let error = closed.publisher().connect().await.expect_err("nobody listens there");
+    let error = closed.publisher(Destination::Users).connect().await.expect_err("nobody listens there");
     assert!(matches!(error, BrokerError::Unreachable(_)), "{error:?}");
     closed.subscriber().subscribe(1).await.err().expect("nobody listens there");
     closed.dead_letters().list(1).await.expect_err("nobody listens there");
@@ -166,7 +166,7 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("amqp://guest:hunter2@{}", mute.local_addr().expect("bound"));
     let asked = Instant::now();
-    let error = open_at(&url, "accrue").publisher().connect().await.expect_err("nobody answers");
+    let error = open_at(&url, "accrue").publisher(Destination::Users).connect().await.expect_err("nobody answers");
     assert!(matches!(error, BrokerError::Timeout { .. }), "{error:?}");
     assert!(asked.elapsed() < Duration::from_secs(15));
     let (mut socket, _) = mute.accept().await.expect("it came");
@@ -184,7 +184,7 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
 async fn wrong_credentials_are_told_without_them() {
     let Some(bench) = Bench::rabbitmq().await else { return };
     let url = bench.url.replacen("//guest:guest@", "//guest:hunter2@", 1);
-    let error = open_at(&url, bench.prefix()).publisher().connect().await.expect_err("not the password");
+    let error = open_at(&url, bench.prefix()).publisher(Destination::Users).connect().await.expect_err("not the password");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     bench.finish().await;
 }
