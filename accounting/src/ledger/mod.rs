@@ -12,6 +12,8 @@ mod decide;
 mod entry;
 mod events;
 #[cfg(test)]
+mod events_golden;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod histories;
