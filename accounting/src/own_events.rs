@@ -39,35 +39,35 @@ impl OwnEvents {
 
     /// Publishes until `stop`; or ends at once where events are off and none is left.
     pub async fn run(self, stop: CancellationToken) {
-        if self.is_on || self.is_any_left(&stop).await {
+        if self.is_on || is_any_left(&self.store, &stop).await {
             self.relay.run(stop).await;
         }
     }
+}
 
-    /// Whether events wait, asked once: another process that still writes some publishes
-    /// them itself, or leaves them to the next that starts.
-    async fn is_any_left(&self, stop: &CancellationToken) -> bool {
-        let mut backoff = Backoff::for_reconnect();
-        while !stop.is_cancelled() {
-            match self.store.backlog().await {
-                Ok(backlog) => {
-                    if backlog.depth > 0 {
-                        tracing::info!(
-                            events = backlog.depth,
-                            "events are off; those that were written before are still published"
-                        );
-                    }
-                    return backlog.depth > 0;
+/// Whether events wait, asked once: another process that still writes some publishes
+/// them itself, or leaves them to the next that starts.
+async fn is_any_left(store: &Arc<dyn LedgerStore>, stop: &CancellationToken) -> bool {
+    let mut backoff = Backoff::for_reconnect();
+    while !stop.is_cancelled() {
+        match store.backlog().await {
+            Ok(backlog) => {
+                if backlog.depth > 0 {
+                    tracing::info!(
+                        events = backlog.depth,
+                        "events are off; those that were written before are still published"
+                    );
                 }
-                Err(error) => {
-                    tracing::warn!(error = chain(&error), "it is not known yet whether events are left");
-                }
+                return backlog.depth > 0;
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(backoff.next_wait()) => {}
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "it is not known yet whether events are left");
             }
         }
-        false
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+        }
     }
+    false
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::{Link, Probe, Readiness};
-use accrue_chassis::http::{
-    Manners, Operations, TrustedProxies, Unguarded, documentation, guard, polite,
-};
+use accrue_chassis::http::{Manners, Operations, TrustedProxies, Unguarded, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::Verifier;
 use accrue_events::broker::Publisher;

@@ -103,8 +103,7 @@ fn each_entry_is_told_as_what_it_is() {
     for (event, (kind, credits, ids)) in events.iter().zip(expected) {
         let Happening::Booked(told, booked) = &event.happening else { panic!("{event:?}") };
         assert_eq!((*told, booked.credits), (kind, credits), "{event:?}");
-        let named =
-            [booked.allocation_id, booked.usage_id, booked.reservation_id, booked.adjustment_id];
+        let named = [booked.allocation_id, booked.usage_id, booked.reservation_id, booked.adjustment_id];
         assert_eq!(named, ids.map(|number| number.map(id)), "{event:?}");
         let body = String::from_utf8(event.to_message().body).expect("JSON");
         assert!(!body.contains("reason") && !body.contains("chat"), "{body}");

@@ -6,7 +6,7 @@ use accrue_accounting::ledger::{
     Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
 };
 use accrue_accounting::store::{AccountFilter, LedgerStore};
-use accrue_events::outbox::{Claim, Outbox as _};
+use accrue_events::outbox::Claim;
 use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;

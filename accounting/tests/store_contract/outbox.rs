@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use accrue_accounting::ledger::{EventPolicy, Policies, Rejection};
 use accrue_accounting::store::{LedgerStore, StoreError};
-use accrue_events::outbox::{Claim, Outbox as _};
+use accrue_events::outbox::Claim;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, account, allocate, allocate_until, entries, post, post_with, registered, spend};
+use crate::fixture::{
+    Fixture, account, allocate, allocate_until, entries, post, post_with, registered, spend,
+};
 use crate::refusing::impossible;
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -62,7 +64,10 @@ pub(crate) async fn what_is_booked_is_told_with_it(fixture: Fixture) {
     let posted = store.post(&batch, TELLING).await.expect("posted");
     assert!(posted.iter().all(Result::is_ok), "{posted:?}");
     clock.advance(time::Duration::minutes(2));
-    store.post(&[accrue_accounting::ledger::Command::settle("u1".to_owned())], TELLING).await.expect("posted");
+    store
+        .post(&[accrue_accounting::ledger::Command::settle("u1".to_owned())], TELLING)
+        .await
+        .expect("posted");
     let claim = claim(&store, 99).await;
     assert_eq!(owners(&claim), ["u1", "u1", "u1", "u1", "u2", "u1"]);
     let kind = |word: &str| format!("accrue.{word}.v1");
@@ -77,7 +82,10 @@ pub(crate) async fn what_is_booked_is_told_with_it(fixture: Fixture) {
     assert_eq!(told(&claim), expected);
     let message = &claim.entries[0].message;
     assert_eq!(message.routing_key, "account.credits_allocated");
-    assert_eq!((message.content_type.as_str(), &message.traceparent), ("application/cloudevents+json", &None));
+    assert_eq!(
+        (message.content_type.as_str(), &message.traceparent),
+        ("application/cloudevents+json", &None)
+    );
 }
 
 pub(crate) async fn what_is_not_booked_is_not_told(fixture: Fixture) {

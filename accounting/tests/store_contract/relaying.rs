@@ -10,7 +10,6 @@ use accrue_accounting::{Batcher, OwnEvents};
 use accrue_chassis::health::Link;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_events::broker::{BrokerError, Message, Publication, Publisher};
-use accrue_events::outbox::Outbox as _;
 use accrue_events::relay::{Outcome, Relay};
 use accrue_testkit::eventually;
 use async_trait::async_trait;

@@ -2,9 +2,9 @@
 
 use std::process::Stdio;
 
-use accrue_events::broker::{Depth, Destination};
 use accrue_events::broker::Publication::{Confirmed, Unconfirmed};
 use accrue_events::broker::Settlement::{Ack, Retry};
+use accrue_events::broker::{Depth, Destination};
 use accrue_testkit::eventually;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;

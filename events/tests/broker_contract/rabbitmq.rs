@@ -166,7 +166,8 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("amqp://guest:hunter2@{}", mute.local_addr().expect("bound"));
     let asked = Instant::now();
-    let error = open_at(&url, "accrue").publisher(Destination::Users).connect().await.expect_err("nobody answers");
+    let error =
+        open_at(&url, "accrue").publisher(Destination::Users).connect().await.expect_err("nobody answers");
     assert!(matches!(error, BrokerError::Timeout { .. }), "{error:?}");
     assert!(asked.elapsed() < Duration::from_secs(15));
     let (mut socket, _) = mute.accept().await.expect("it came");
@@ -184,7 +185,11 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
 async fn wrong_credentials_are_told_without_them() {
     let Some(bench) = Bench::rabbitmq().await else { return };
     let url = bench.url.replacen("//guest:guest@", "//guest:hunter2@", 1);
-    let error = open_at(&url, bench.prefix()).publisher(Destination::Users).connect().await.expect_err("not the password");
+    let error = open_at(&url, bench.prefix())
+        .publisher(Destination::Users)
+        .connect()
+        .await
+        .expect_err("not the password");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     bench.finish().await;
 }

@@ -90,10 +90,9 @@ impl Outbox for PostgresLedger {
     }
 
     async fn mark_published(&self, claim: &Claim, confirmed: &[Entry]) -> Result<(), OutboxError> {
-        let delete =
-            sqlx::query("DELETE FROM outbox WHERE event_id = ANY ($1::uuid[]) AND lease_token = $2")
-                .bind(column(confirmed, |entry| entry.message.id))
-                .bind(claim.token);
+        let delete = sqlx::query("DELETE FROM outbox WHERE event_id = ANY ($1::uuid[]) AND lease_token = $2")
+            .bind(column(confirmed, |entry| entry.message.id))
+            .bind(claim.token);
         Ok(self.ask(delete).await.map(drop)?)
     }
 

@@ -46,7 +46,9 @@ impl ConfirmedChannel {
     pub(super) async fn open_to(endpoint: &Endpoint, to: Destination) -> Result<Self, BrokerError> {
         match to {
             Destination::Users => Self::open(endpoint, "publisher").await,
-            Destination::Accounts => Self::on(endpoint.connect_for_accounts("accounts publisher").await?).await,
+            Destination::Accounts => {
+                Self::on(endpoint.connect_for_accounts("accounts publisher").await?).await
+            }
         }
     }
 
@@ -72,13 +74,8 @@ impl ConfirmedChannel {
             let Ok(routing_key) = ShortString::try_new(message.routing_key) else { continue };
             let options = BasicPublishOptions { mandatory: message.is_mandatory, immediate: false };
             let exchange = message.exchange.into();
-            let publishing = self.channel.basic_publish(
-                exchange,
-                routing_key,
-                options,
-                message.body,
-                message.properties,
-            );
+            let publishing =
+                self.channel.basic_publish(exchange, routing_key, options, message.body, message.properties);
             let Ok(published) = timeout_at(deadline, publishing).await else {
                 answers.is_complete = false;
                 break;

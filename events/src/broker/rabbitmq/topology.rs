@@ -35,7 +35,10 @@ pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Res
 }
 
 /// Declares the exchange of accounts, and no queue: who listens brings one.
-pub(super) async fn declare_accounts(connection: &Connection, topology: &Topology) -> Result<(), BrokerError> {
+pub(super) async fn declare_accounts(
+    connection: &Connection,
+    topology: &Topology,
+) -> Result<(), BrokerError> {
     within("to declare the exchange of accounts", DECLARE_LIMIT, async {
         let channel = connection.create_channel().await?;
         exchange(&channel, topology.accounts_exchange(), ExchangeKind::Topic).await?;
