@@ -41,6 +41,30 @@ pub(crate) async fn a_routing_key_beyond_what_amqp_can_carry_is_unconfirmed(benc
     assert_eq!(publications, [Publication::Unconfirmed, Publication::Confirmed]);
 }
 
+pub(crate) async fn what_happens_to_accounts_needs_no_listener_and_disturbs_no_queue(bench: &Bench) {
+    use Publication::{Confirmed, Unconfirmed};
+    // Both have to be there: the one publisher declares nothing of the other's.
+    bench.publish(&[message(0)]).await;
+    let mut publisher = bench.broker.publisher(Destination::Accounts);
+    publisher.connect().await.expect("the broker is there");
+    let mut window = messages(1..4);
+    for message in &mut window {
+        message.routing_key = "account.credits_used".to_owned();
+    }
+    // Not even under a key that the users' queue would take.
+    window[1].routing_key = "user.registered".to_owned();
+    assert_eq!(publisher.publish(&window).await.expect("the broker is there"), [Confirmed; 3]);
+    window[1].routing_key = format!("account.{}", "x".repeat(300));
+    let publications = publisher.publish(&window).await.expect("the broker is there");
+    assert_eq!(publications, [Confirmed, Unconfirmed, Confirmed]);
+    let mut subscription = bench.subscribe(10).await;
+    let delivery = receive(&mut subscription).await;
+    assert_eq!(number(&delivery), 0);
+    settle(&mut subscription, &[(&delivery, Settlement::Ack)]).await;
+    drop(subscription);
+    bench.assert_drained().await;
+}
+
 pub(crate) async fn an_empty_window_is_no_work(bench: &Bench) {
     assert_eq!(bench.broker.publisher(Destination::Users).publish(&[]).await.expect("nothing to fail"), []);
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};
 use accrue_events::broker::{BrokerError, Destination, Publication, Publisher};
-use accrue_testkit::eventually;
-use lapin::options::{BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
+use accrue_testkit::{Listener, eventually};
+use lapin::ExchangeKind::Topic;
+use lapin::options::{
+    BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tokio::time::Instant;
@@ -66,6 +69,37 @@ async fn an_exchange_deleted_under_the_publisher_is_declared_again() {
     assert_eq!(publish_until_confirmed(&mut publisher, 9).await, 0, "declared again by the next connect");
     let mut subscription = bench.subscribe(10).await;
     assert_eq!(numbers(&receive_many(&mut subscription, 2).await), [0, 9]);
+    bench.finish().await;
+}
+
+/// The publisher of accounts declares its exchange, also when that goes under it, and
+/// nothing else; every queue that is bound by then gets what it publishes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_exchange_of_accounts_is_declared_by_its_publisher_alone() {
+    let Some(bench) = Bench::rabbitmq().await else { return };
+    let (_connection, channel) = stranger(&bench).await;
+    let mut publisher = bench.broker.publisher(Destination::Accounts);
+    publisher.connect().await.expect("the broker is there");
+    let exchange = || bench.topology().accounts_exchange();
+    let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let asked = channel.exchange_declare(exchange().into(), Topic, passive, FieldTable::default()).await;
+    asked.expect("it is there");
+    channel.exchange_delete(exchange().into(), ExchangeDeleteOptions::default()).await.expect("deleted");
+    publisher.publish(&messages(1..4)).await.expect_err("there is no such exchange");
+    eventually("declared again by the next connect", async || publisher.connect().await.is_ok()).await;
+    let listener = Listener::bind(&bench.url, (bench.prefix(), "accounts"), "account.#").await;
+    let mut window = messages(4..6);
+    window[1].routing_key = "account.credits_used".to_owned();
+    let publications = publisher.publish(&window).await.expect("the broker is there");
+    assert_eq!(publications, [Publication::Confirmed; 2], "one for a queue, one for nobody");
+    let heard = listener.take().await;
+    assert_eq!(heard.len(), 1);
+    assert_eq!((heard[0].routing_key.as_str(), &heard[0].body), ("account.credits_used", &window[1].body));
+    assert_eq!(heard[0].message_id, Some(window[1].id.to_string()));
+    // Last, since asking for what is not there ends the channel.
+    let users = bench.topology().users_exchange();
+    let asked = channel.exchange_declare(users.into(), Topic, passive, FieldTable::default()).await;
+    asked.expect_err("nobody has published on users, or listened");
     bench.finish().await;
 }
 
