@@ -241,3 +241,28 @@ impl AccountingArgs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_without_events_is_a_mistake() {
+        let read = |switch, balance_low| {
+            let mut problems = Problems::new();
+            let policy = event_policy(switch, balance_low, &mut problems);
+            (policy, problems.finish().map_err(|told| told.to_string()))
+        };
+        assert_eq!(read(Switch::Off, 0), (Some(EventPolicy::Off), Ok(())));
+        assert_eq!(read(Switch::On, 0), (Some(EventPolicy::On { balance_low: 0 }), Ok(())));
+        assert_eq!(read(Switch::On, 7), (Some(EventPolicy::On { balance_low: 7 }), Ok(())));
+        for (switch, balance_low, problem) in [
+            (Switch::Off, 7, "ACCOUNTING_EVENTS is off"),
+            (Switch::On, -1, "ACCOUNTING_BALANCE_LOW: -1 is not between 0 and"),
+        ] {
+            let (policy, told) = read(switch, balance_low);
+            assert_eq!(policy, None);
+            assert!(told.is_err_and(|told| told.contains(problem)), "{problem}");
+        }
+    }
+}

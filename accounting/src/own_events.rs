@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use accrue_chassis::backoff::Backoff;
-use accrue_chassis::health::Link;
+use accrue_chassis::health::{Link, Readiness};
+use accrue_chassis::http::Collector;
 use accrue_chassis::telemetry::chain;
 use accrue_events::broker::Publisher;
+use accrue_events::outbox::gauges;
 use accrue_events::relay::Relay;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,23 +20,33 @@ use crate::store::LedgerStore;
 pub struct OwnEvents {
     store: Arc<dyn LedgerStore>,
     relay: Relay,
+    link: Link,
     is_on: bool,
 }
 
 impl OwnEvents {
-    /// Events of `store` to `publisher`. `committed` is notified when batches are; `link`
-    /// is told how the broker does. Nothing is connected before [`OwnEvents::run`].
+    /// Events of `store` to `publisher`. `committed` is notified when batches are.
+    /// Nothing is connected before [`OwnEvents::run`].
     #[must_use]
     pub fn new(
         store: &Arc<dyn LedgerStore>,
         publisher: Box<dyn Publisher>,
         policy: EventPolicy,
         committed: Arc<Notify>,
-        link: Link,
     ) -> Self {
+        let link = Link::default();
         let outbox = Arc::<dyn LedgerStore>::clone(store);
-        let relay = Relay::new("accounting", outbox, publisher, committed, link);
-        Self { store: Arc::clone(store), relay, is_on: policy != EventPolicy::Off }
+        let relay = Relay::new("accounting", outbox, publisher, committed, link.clone());
+        Self { store: Arc::clone(store), relay, link, is_on: policy != EventPolicy::Off }
+    }
+
+    /// Adds what tells how they do to what is looked at, where they are on.
+    pub(crate) fn watched(&self, readiness: Readiness, collectors: &mut Vec<Collector>) -> Readiness {
+        if !self.is_on {
+            return readiness;
+        }
+        collectors.push(gauges("accounting", Arc::<dyn LedgerStore>::clone(&self.store)));
+        readiness.want("own_events", self.link.clone())
     }
 
     /// Publishes until `stop`; or ends at once where events are off and none is left.

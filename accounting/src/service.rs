@@ -8,7 +8,6 @@ use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard,
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{RemoteKeys, Verifier};
 use accrue_events::broker::{Publisher, Subscriber};
-use accrue_events::outbox::gauges;
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -18,7 +17,6 @@ use crate::batcher::Batcher;
 use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
 use crate::http;
-use crate::ledger::EventPolicy;
 use crate::own_events::OwnEvents;
 use crate::store::LedgerStore;
 use crate::sweep::Sweep;
@@ -62,19 +60,13 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
     let link = Link::default();
     let keys_link = Link::default();
-    let events_link = Link::default();
-    let policy = config.policies.events;
-    let (committed, to) = (batcher.committed(), events_link.clone());
-    let own_events = OwnEvents::new(&store, publisher, policy, committed, to);
+    let own_events = OwnEvents::new(&store, publisher, config.policies.events, batcher.committed());
     let mut collectors = vec![count_placeholders(Arc::clone(&store))];
-    let mut readiness = Readiness::default()
+    let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
-    if policy != EventPolicy::Off {
-        readiness = readiness.want("own_events", events_link);
-        collectors.push(gauges("accounting", Arc::<dyn LedgerStore>::clone(&store)));
-    }
+    let readiness = own_events.watched(readiness, &mut collectors);
     let (router, document) =
         http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
     let tokens = &config.tokens;

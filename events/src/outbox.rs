@@ -54,7 +54,8 @@ pub struct Entry {
 /// How much waits in an outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Owners or entries that wait, whichever the store counts cheaply.
+    /// Owners or entries that wait, whichever the store counts cheaply; of very many, an
+    /// upper bound.
     pub depth: u64,
     /// The age of the oldest of them.
     pub oldest_age: Duration,

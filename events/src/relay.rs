@@ -139,6 +139,7 @@ impl Relay {
             let wait = match self.run_once().await {
                 Ok(outcome) if outcome.published < outcome.claimed => {
                     tracing::warn!(
+                        service = self.service,
                         ?outcome,
                         "the broker did not take all events; they will be published again"
                     );
@@ -158,7 +159,11 @@ impl Relay {
                 }
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::warn!(error, "events wait in the outbox; will try again");
+                    tracing::warn!(
+                        service = self.service,
+                        error,
+                        "events wait in the outbox; will try again"
+                    );
                     backoff.next_wait()
                 }
             };

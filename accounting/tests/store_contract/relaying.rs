@@ -159,7 +159,7 @@ pub(crate) async fn a_commit_is_published_at_once(fixture: Fixture) {
     let batcher = Batcher::start(&store, TELLING, &lifecycle);
     let broker = Broker::default();
     let publisher = Box::new(broker.clone());
-    let events = OwnEvents::new(&store, publisher, TELLING.events, batcher.committed(), Link::default());
+    let events = OwnEvents::new(&store, publisher, TELLING.events, batcher.committed());
     lifecycle.spawn_worker(events.run(lifecycle.worker_token()));
     let begun = std::time::Instant::now();
     for number in 0..20 {
@@ -176,13 +176,14 @@ pub(crate) async fn what_is_left_when_events_are_off_is_published(fixture: Fixtu
     let store = fixture.store().await;
     let nobody = || Arc::new(Notify::new());
     // Nothing is left: it ends by itself, without a broker.
-    let idle = OwnEvents::new(&store, Box::new(Untouched), EventPolicy::Off, nobody(), Link::default());
-    idle.run(CancellationToken::new()).await;
+    let idle = OwnEvents::new(&store, Box::new(Untouched), EventPolicy::Off, nobody());
+    let ended = tokio::time::timeout(Duration::from_secs(20), idle.run(CancellationToken::new())).await;
+    ended.expect("nothing to do, and done");
     for number in 0..3 {
         post_with(&store, allocate("u1", &format!("k{number}"), 1), TELLING).await.expect("room");
     }
     let (broker, stop) = (Broker::default(), CancellationToken::new());
-    let left = OwnEvents::new(&store, Box::new(broker.clone()), EventPolicy::Off, nobody(), Link::default());
+    let left = OwnEvents::new(&store, Box::new(broker.clone()), EventPolicy::Off, nobody());
     let draining = left.run(stop.clone());
     let drained = async {
         eventually("the outbox drains", async || {

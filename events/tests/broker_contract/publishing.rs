@@ -49,10 +49,10 @@ pub(crate) async fn what_happens_to_accounts_needs_no_listener_and_disturbs_no_q
     publisher.connect().await.expect("the broker is there");
     let mut window = messages(1..4);
     for message in &mut window {
-        message.routing_key = "account.credits_used".to_owned();
+        message.routing_key = String::from("account.credits_used");
     }
     // Not even under a key that the users' queue would take.
-    window[1].routing_key = "user.registered".to_owned();
+    window[1].routing_key = String::from("user.registered");
     assert_eq!(publisher.publish(&window).await.expect("the broker is there"), [Confirmed; 3]);
     window[1].routing_key = format!("account.{}", "x".repeat(300));
     let publications = publisher.publish(&window).await.expect("the broker is there");

@@ -89,7 +89,7 @@ async fn the_exchange_of_accounts_is_declared_by_its_publisher_alone() {
     eventually("declared again by the next connect", async || publisher.connect().await.is_ok()).await;
     let listener = Listener::bind(&bench.url, (bench.prefix(), "accounts"), "account.#").await;
     let mut window = messages(4..6);
-    window[1].routing_key = "account.credits_used".to_owned();
+    window[1].routing_key = String::from("account.credits_used");
     let publications = publisher.publish(&window).await.expect("the broker is there");
     assert_eq!(publications, [Publication::Confirmed; 2], "one for a queue, one for nobody");
     let heard = listener.take().await;

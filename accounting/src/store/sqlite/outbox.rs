@@ -102,8 +102,12 @@ impl Outbox for SqliteLedger {
 
     async fn backlog(&self) -> Result<Backlog, OutboxError> {
         let (depth, oldest): (i64, Option<i64>) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM outbox),
-                    (SELECT written_at FROM outbox ORDER BY position LIMIT 1)",
+            // Counted as far as that is quick; of more, no more than were written since the oldest.
+            "SELECT CASE WHEN counted <= 100000 THEN counted
+                         ELSE (SELECT max(position) FROM outbox) - (SELECT min(position) FROM outbox) + 1
+                    END,
+                    (SELECT written_at FROM outbox ORDER BY position LIMIT 1)
+             FROM (SELECT count(*) AS counted FROM (SELECT 1 FROM outbox LIMIT 100001))",
         )
         .fetch_one(&self.readers)
         .await
