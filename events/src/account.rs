@@ -195,6 +195,13 @@ pub(crate) fn types() -> Vec<(String, bool)> {
     booked.chain([(event_type(BALANCE_LOW), false)]).collect()
 }
 
+/// One event of each type.
+#[cfg(test)]
+pub(crate) fn examples() -> Vec<AccountEvent> {
+    let booked = BookedKind::ALL.into_iter().map(|kind| Happening::Booked(kind, tests::booked()));
+    booked.chain([Happening::BalanceLow(tests::low())]).map(tests::event).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -202,14 +209,13 @@ mod tests {
 
     use super::*;
 
-    fn event(happening: Happening) -> AccountEvent {
+    pub(super) fn event(happening: Happening) -> AccountEvent {
         let occurred_at = datetime!(2026-01-02 03:04:05.678901 UTC);
         AccountEvent { id: Uuid::from_u128(7), occurred_at, happening }
     }
 
-    #[test]
-    fn an_entry_is_told_whole() {
-        let booked = Booked {
+    pub(super) fn booked() -> Booked {
+        Booked {
             user_id: "u1".to_owned(),
             seq: 3,
             kind: "capture".to_owned(),
@@ -220,8 +226,17 @@ mod tests {
             usage_id: Some(Uuid::from_u128(8)),
             reservation_id: Some(Uuid::from_u128(9)),
             adjustment_id: None,
-        };
-        let message = event(Happening::Booked(BookedKind::CreditsUsed, booked.clone())).to_message();
+        }
+    }
+
+    pub(super) fn low() -> BalanceLow {
+        let balance = Parts { available: 9, reserved: 1 };
+        BalanceLow { user_id: "u1".to_owned(), seq: 4, threshold: 10, balance }
+    }
+
+    #[test]
+    fn an_entry_is_told_whole() {
+        let message = event(Happening::Booked(BookedKind::CreditsUsed, booked())).to_message();
         assert_eq!((message.id, message.routing_key.as_str()), (Uuid::from_u128(7), "account.credits_used"));
         assert_eq!(message.content_type, "application/cloudevents+json");
         let told: Value = serde_json::from_slice(&message.body).expect("JSON");
@@ -245,17 +260,15 @@ mod tests {
         });
         assert_eq!(told, expected);
         let read: Envelope<Booked> = serde_json::from_slice(&message.body).expect("readable");
-        assert_eq!(read.data, booked);
+        assert_eq!(read.data, booked());
     }
 
     #[test]
     fn a_low_balance_names_what_it_fell_below() {
-        let balance = Parts { available: 9, reserved: 1 };
-        let low = BalanceLow { user_id: "u1".to_owned(), seq: 4, threshold: 10, balance };
-        let message = event(Happening::BalanceLow(low.clone())).to_message();
+        let message = event(Happening::BalanceLow(low())).to_message();
         assert_eq!(message.routing_key, "account.balance_low");
         let read: Envelope<BalanceLow> = serde_json::from_slice(&message.body).expect("readable");
-        assert_eq!((read.kind.as_str(), read.data), ("accrue.balance.low.v1", low));
+        assert_eq!((read.kind.as_str(), read.data), ("accrue.balance.low.v1", low()));
     }
 
     #[test]

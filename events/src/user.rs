@@ -254,13 +254,19 @@ pub(crate) fn types() -> Vec<String> {
     UserEventKind::ALL.into_iter().map(UserEventKind::event_type).collect()
 }
 
+/// An event as auth would publish it.
+#[cfg(test)]
+pub(crate) fn example() -> UserEvent {
+    tests::event()
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
     use super::*;
 
-    fn event() -> UserEvent {
+    pub(super) fn event() -> UserEvent {
         UserEvent {
             id: Uuid::from_u128(7),
             kind: UserEventKind::Registered,
