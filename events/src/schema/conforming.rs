@@ -59,7 +59,7 @@ fn what_breaks_a_schema_is_found() {
     });
     let told = |value: Value| fault(&schema, &value);
     assert_eq!(told(serde_json::json!({"a": 1, "b": "x", "c": true})), None);
-    for wrong in [r#"{}"#, r#"{"a": "1"}"#, r#"{"a": 0}"#, r#"{"a": 1, "b": "y"}"#, "[]"] {
+    for wrong in ["{}", r#"{"a": "1"}"#, r#"{"a": 0}"#, r#"{"a": 1, "b": "y"}"#, "[]"] {
         assert!(told(serde_json::from_str(wrong).expect("JSON")).is_some(), "{wrong}");
     }
     assert!(fault(&serde_json::json!({"unheardOf": 1}), &Value::Null).is_some());
