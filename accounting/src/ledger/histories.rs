@@ -168,6 +168,7 @@ proptest! {
         // Reading settles too: the last look is as good as a sweep.
         late.post(&[Command::settle("u".to_owned())], Policies::DEFAULT, at(second));
         prop_assert_eq!(&late.entries, &swept.entries);
+        prop_assert_eq!(&late.events, &swept.events);
         prop_assert_eq!(&late.allocations, &swept.allocations);
         prop_assert_eq!(&late.reservations, &swept.reservations);
     }

@@ -10,6 +10,9 @@ mod capture;
 mod command;
 mod decide;
 mod entry;
+mod events;
+#[cfg(test)]
+mod events_golden;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
@@ -42,6 +45,7 @@ pub use allocation::{Allocation, AllocationStatus, DEFAULT_PRIORITY, MAX_PRIORIT
 pub use command::{Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Reserve, Use};
 pub use decide::{Accounts, decide_all};
 pub use entry::{Draw, Entry, EntryKind};
+pub use events::{EventPolicy, events_of};
 pub use holdings::{Change, Holdings, Identified};
 pub use idempotency::{IdempotencyKey, KeyRecord, REPLY_KEPT_DAYS};
 pub use needs::Needs;

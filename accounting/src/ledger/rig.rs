@@ -1,11 +1,15 @@
 //! An account kept whole in memory and loaded in parts, no more than a store would load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use accrue_events::account::{AccountEvent, Happening};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
+
+/// Below this an account is low.
+pub(super) const BALANCE_LOW: i64 = 20;
 
 /// Everything of one account.
 pub(super) struct Whole {
@@ -14,6 +18,7 @@ pub(super) struct Whole {
     pub(super) usages: BTreeMap<Uuid, Usage>,
     pub(super) reservations: BTreeMap<Uuid, Reservation>,
     pub(super) entries: Vec<Entry>,
+    pub(super) events: Vec<AccountEvent>,
     keys: Vec<KeyRecord>,
 }
 
@@ -25,6 +30,7 @@ impl Whole {
             usages: BTreeMap::new(),
             reservations: BTreeMap::new(),
             entries: Vec::new(),
+            events: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -97,6 +103,10 @@ impl Whole {
 
     /// Writes what a batch made of the account back.
     pub(super) fn save(&mut self, batch: AccountState) {
+        let policy = EventPolicy::On { balance_low: BALANCE_LOW };
+        let batch = Accounts::from([(batch.account.user_id.clone(), batch)]);
+        self.events.extend(events_of(&batch, policy));
+        let Some(batch) = batch.into_values().next() else { return };
         self.account = batch.account;
         self.entries.extend(batch.entries);
         self.keys.extend(batch.new_keys);
@@ -114,6 +124,7 @@ impl Whole {
         assert!(account.available >= 0 && account.reserved >= 0 && account.pending >= 0);
         assert!(account.available + account.reserved + account.pending < CREDITS_LIMIT);
         self.check_entries();
+        self.check_events();
         let sum = |part: fn(&Allocation) -> i64| self.allocations.values().map(part).sum::<i64>();
         assert_eq!(account.available, sum(|one| one.remaining));
         assert_eq!(account.reserved, sum(|one| one.reserved));
@@ -150,5 +161,33 @@ impl Whole {
             let sums = drawn.get(&one.id).copied().unwrap_or_default();
             assert_eq!((one.remaining, one.reserved), sums, "the draws on {}", one.id);
         }
+    }
+
+    /// That each entry was told once, in order, and each fall of the balance below the
+    /// threshold once.
+    fn check_events(&self) {
+        let mut told = self.events.iter();
+        let mut available = 0;
+        for entry in &self.entries {
+            let before = available;
+            available = entry.balance_after - entry.reserved_after;
+            let event = told.next().expect("every entry is told");
+            let Happening::Booked(_, booked) = &event.happening else { panic!("{event:?}") };
+            assert_eq!((booked.seq, booked.kind.as_str()), (entry.seq, entry.kind.word()));
+            assert_eq!((booked.credits, event.occurred_at), (entry.credits, entry.recorded_at));
+            assert_eq!(booked.change.available, available - before);
+            assert_eq!(booked.change.available + booked.change.reserved, entry.credits);
+            let balance = (booked.balance.available, booked.balance.reserved);
+            assert_eq!(balance, (available, entry.reserved_after));
+            if before >= BALANCE_LOW && available < BALANCE_LOW {
+                let event = told.next().expect("every fall is told");
+                let Happening::BalanceLow(low) = &event.happening else { panic!("{event:?}") };
+                assert_eq!((low.seq, low.threshold), (entry.seq, BALANCE_LOW));
+                assert_eq!(low.balance, booked.balance);
+            }
+        }
+        assert_eq!(told.next(), None, "told twice");
+        let ids: BTreeSet<Uuid> = self.events.iter().map(|event| event.id).collect();
+        assert_eq!(ids.len(), self.events.len(), "two events have one id");
     }
 }

@@ -9,6 +9,7 @@ mod sqlite;
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_events::outbox::Outbox;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -22,11 +23,12 @@ pub type Posted = Vec<Result<Receipt, Rejection>>;
 
 /// Keeps accounts, allocations, usages, reservations, entries and idempotency keys. Each
 /// verb is one transaction. What reading shows is settled: what has fallen due counts as
-/// booked, though nobody has booked it yet.
+/// booked, though nobody has booked it yet. As [`Outbox`] it gives out the events that
+/// were written with what they tell of.
 #[async_trait]
-pub trait LedgerStore: Send + Sync + 'static {
+pub trait LedgerStore: Outbox {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
-    /// saves and commits. All or nothing: an error may still have been committed if
+    /// saves, with the events of what was booked if `policies` ask for them, and commits. All or nothing: an error may still have been committed if
     /// the connection broke at the very end, which is why every command carries a
     /// key or a version that makes posting it again harmless.
     async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError>;

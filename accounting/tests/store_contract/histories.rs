@@ -6,11 +6,13 @@ use accrue_accounting::ledger::{
     Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
 };
 use accrue_accounting::store::{AccountFilter, LedgerStore};
+use accrue_events::outbox::Claim;
 use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
+use crate::outbox::TELLING;
 
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
 
@@ -150,6 +152,17 @@ async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     }
 }
 
+/// That both give out the same events, and takes them away.
+async fn compare_events([one, other]: &[Arc<dyn LedgerStore>; 2], seed: u64) {
+    let lease = std::time::Duration::from_secs(10);
+    let (a, b) = (one.claim(10_000, lease).await, other.claim(10_000, lease).await);
+    let (a, b) = (a.expect("a claim"), b.expect("a claim"));
+    let messages = |claim: &Claim| claim.entries.iter().map(|one| one.message.clone()).collect::<Vec<_>>();
+    assert_eq!(messages(&a), messages(&b), "seed {seed}");
+    one.mark_published(&a, &a.entries).await.expect("marked");
+    other.mark_published(&b, &b.entries).await.expect("marked");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_stores_tell_the_same_history() {
     let Some(postgres) = Fixture::postgres().await else { return };
@@ -167,8 +180,8 @@ async fn both_stores_tell_the_same_history() {
             other_clock.advance(step);
             history.now += step;
             let commands: Vec<Command> = (0..=history.any(12)).map(|_| history.command()).collect();
-            let posted = stores[0].post(&commands, Policies::DEFAULT).await.expect("posted");
-            let too = stores[1].post(&commands, Policies::DEFAULT).await.expect("posted");
+            let posted = stores[0].post(&commands, TELLING).await.expect("posted");
+            let too = stores[1].post(&commands, TELLING).await.expect("posted");
             assert_eq!(posted, too, "seed {seed}, round {round}: {commands:?}");
             accepted += posted.iter().filter(|one| one.is_ok()).count();
             if round % 10 == 0 {
@@ -178,6 +191,7 @@ async fn both_stores_tell_the_same_history() {
                 history.now += step;
                 compare(&stores, seed).await;
             }
+            compare_events(&stores, seed).await;
         }
         for user_id in USERS {
             for store in &stores {

@@ -4,10 +4,12 @@ mod booking;
 mod fixture;
 mod histories;
 mod holding;
+mod outbox;
 mod racing;
 mod racing_spends;
 mod reading;
 mod refusing;
+mod relaying;
 mod spending;
 
 /// Runs each of the functions named over each store.
@@ -64,4 +66,18 @@ over_both_stores! {
     crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
     crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
         as refusals_on_new_accounts_disturb_no_first_allocation,
+    crate::outbox::what_is_booked_is_told_with_it as what_is_booked_is_told_with_it,
+    crate::outbox::what_is_not_booked_is_not_told as what_is_not_booked_is_not_told,
+    crate::outbox::events_survive_the_process as events_survive_the_process,
+    crate::outbox::a_claim_gives_each_event_once as a_claim_gives_each_event_once,
+    crate::outbox::an_old_token_marks_and_releases_nothing as an_old_token_marks_and_releases_nothing,
+    crate::outbox::a_lease_of_a_wrong_clock_is_taken as a_lease_of_a_wrong_clock_is_taken,
+    crate::outbox::only_what_was_confirmed_goes as only_what_was_confirmed_goes,
+    crate::outbox::what_is_released_can_be_claimed_at_once as what_is_released_can_be_claimed_at_once,
+    crate::outbox::a_claim_keeps_to_its_limit_and_the_order as a_claim_keeps_to_its_limit_and_the_order,
+    crate::outbox::the_backlog_is_counted_and_timed as the_backlog_is_counted_and_timed,
+    crate::relaying::one_relay_keeps_the_order_of_each_account as one_relay_keeps_the_order_of_each_account,
+    crate::relaying::two_relays_lose_nothing as two_relays_lose_nothing,
+    crate::relaying::a_commit_is_published_at_once as a_commit_is_published_at_once,
+    crate::relaying::what_is_left_when_events_are_off_is_published as what_is_left_when_events_are_off_is_published,
 }

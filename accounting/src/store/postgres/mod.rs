@@ -3,6 +3,7 @@
 mod burn;
 mod due;
 mod load;
+mod outbox;
 mod read;
 mod resources;
 mod rows;
@@ -23,10 +24,13 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, named, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all};
+use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all, events_of};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;
+/// Connections for the outbox, made when it is first looked at: one for its relay, one for
+/// whoever measures it. Neither waits for the ledger, nor the ledger for them.
+const OUTBOX: u32 = 2;
 /// How long a free connection is waited for.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
 /// How long connecting may take before the schema is looked at.
@@ -60,6 +64,7 @@ fn migrator() -> Migrator {
 pub(super) struct PostgresLedger {
     writers: PgPool,
     readers: PgPool,
+    outbox: PgPool,
     lanes: usize,
     clock: SharedClock,
 }
@@ -95,10 +100,11 @@ impl PostgresLedger {
             // Plans are kept, also those made while a table was still empty: they must walk
             // an index in its order rather than sort all of a busy account's allocations.
             .connect_lazy_with(options.clone().options([("enable_bitmapscan", "off")]));
+        let outbox = pool.clone().max_connections(OUTBOX).connect_lazy_with(options.clone());
         // A filter that is not given must not keep the plan from the index of another.
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
-        let store = Self { writers, readers, lanes, clock };
+        let store = Self { writers, readers, outbox, lanes, clock };
         store.require_schema().await?;
         store.ping().await?;
         Ok(store)
@@ -166,6 +172,7 @@ impl PostgresLedger {
         burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
         let posted = decide_all(&mut accounts, commands, policies, now);
         save::save(&mut transaction, &accounts, now).await?;
+        outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         save::forget_unused(&mut transaction, &accounts, &made).await?;
         transaction.commit().await?;
         Ok(posted)

@@ -2,6 +2,7 @@
 
 mod due;
 mod load;
+mod outbox;
 mod read;
 mod resources;
 mod rows;
@@ -25,7 +26,7 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all};
+use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all, events_of};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -132,6 +133,7 @@ impl LedgerStore for SqliteLedger {
         let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
         let posted = decide_all(&mut accounts, commands, policies, now);
         save::save(&mut transaction, &accounts, &missing, now).await?;
+        outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         transaction.commit().await?;
         Ok(posted)
     }
