@@ -5,6 +5,7 @@ pub mod config;
 mod consumer;
 mod http;
 pub mod ledger;
+pub mod rates;
 mod service;
 pub mod store;
 mod sweep;

@@ -8,6 +8,7 @@ mod apply_user;
 mod burn;
 mod capture;
 mod command;
+mod cost;
 mod decide;
 mod entry;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod words;
 pub use account::{Account, AccountStatus, Welcome};
 pub use allocation::{Allocation, AllocationStatus, DEFAULT_PRIORITY, MAX_PRIORITY, Share};
 pub use command::{Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Reserve, Use};
+pub use cost::{Cost, Pricing};
 pub use decide::{Accounts, decide_all};
 pub use entry::{Draw, Entry, EntryKind};
 pub use holdings::{Change, Holdings, Identified};

@@ -4,6 +4,7 @@ mod error;
 mod named;
 mod pages;
 mod postgres;
+mod rates;
 mod sqlite;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use error::{OpenError, StoreError};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
+pub use rates::{RateStanding, RateStore};
 
 use crate::ledger::{Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
 
@@ -24,7 +26,7 @@ pub type Posted = Vec<Result<Receipt, Rejection>>;
 /// verb is one transaction. What reading shows is settled: what has fallen due counts as
 /// booked, though nobody has booked it yet.
 #[async_trait]
-pub trait LedgerStore: Send + Sync + 'static {
+pub trait LedgerStore: RateStore + Send + Sync + 'static {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
     /// saves and commits. All or nothing: an error may still have been committed if
     /// the connection broke at the very end, which is why every command carries a

@@ -2,6 +2,7 @@
 
 mod due;
 mod load;
+mod rates;
 mod read;
 mod resources;
 mod rows;
