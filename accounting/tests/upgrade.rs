@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    AccountStatus, Action, AllocationStatus, Command, DEFAULT_PRIORITY, Draw, EntryKind, Policies, Use,
+    AccountStatus, Action, AllocationStatus, Command, Cost, DEFAULT_PRIORITY, Draw, EntryKind, Policies, Use,
 };
 use accrue_accounting::store::{EntryFilter, LedgerStore, open};
 use accrue_chassis::clock::ManualClock;
@@ -47,7 +47,8 @@ async fn what_was_booked_can_be_spent(url: &str) {
     assert_eq!((found.allocation.priority, found.allocation.expires_at), (DEFAULT_PRIORITY, Some(end)));
     assert_eq!(found.allocation.metadata, Some(serde_json::json!({"a": 1})));
 
-    let order = Use { usage_id: Uuid::now_v7(), credits: 30, resource: None, metadata: None };
+    let (usage_id, cost) = (Uuid::now_v7(), Cost::Credits(30));
+    let order = Use { usage_id, cost, resource: None, metadata: None };
     let command = Command {
         user_id: "u1".to_owned(),
         actor: "test".to_owned(),

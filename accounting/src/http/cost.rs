@@ -8,10 +8,7 @@ use crate::ledger::{CREDITS_LIMIT, Cost};
 use crate::rates::{InvalidUnits, Units};
 
 /// The cost of a request that must name one.
-pub(super) fn required(
-    credits: Option<i64>,
-    units: Option<&Distinct<u64>>,
-) -> Result<Cost, Vec<FieldError>> {
+pub(super) fn required(credits: Option<i64>, units: Option<&Distinct<u64>>) -> Result<Cost, Vec<FieldError>> {
     optional(credits, units)?.ok_or_else(|| vec![choose_one()])
 }
 

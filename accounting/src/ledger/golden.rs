@@ -45,13 +45,18 @@ impl Book {
     }
 
     fn spend(&mut self, letter: char, credits: i64) -> Result<Value, Rejection> {
-        self.post(Action::Use(Use { usage_id: id(letter), credits, resource: None, metadata: None }))
+        self.post(Action::Use(Use {
+            usage_id: id(letter),
+            cost: Cost::Credits(credits),
+            resource: None,
+            metadata: None,
+        }))
     }
 
     fn reserve(&mut self, letter: char, credits: i64, minutes: i64) {
         let (reservation_id, expires_in_s) = (id(letter), minutes * 60);
-        let (resource, metadata) = (None, None);
-        self.post(Action::Reserve(Reserve { reservation_id, credits, expires_in_s, resource, metadata }))
+        let (cost, resource, metadata) = (Cost::Credits(credits), None, None);
+        self.post(Action::Reserve(Reserve { reservation_id, cost, expires_in_s, resource, metadata }))
             .expect("enough");
     }
 
@@ -62,8 +67,8 @@ impl Book {
         on_shortfall: OnShortfall,
     ) -> Result<Value, Rejection> {
         let (reservation_id, usage_id) = (id(from), id(to));
-        let credits = Some(credits);
-        self.post(Action::Capture(Capture { reservation_id, usage_id, credits, on_shortfall }))
+        let cost = Some(Cost::Credits(credits));
+        self.post(Action::Capture(Capture { reservation_id, usage_id, cost, on_shortfall }))
     }
 
     fn refund(&mut self, letter: char, credits: Option<i64>) -> Result<Value, Rejection> {

@@ -69,15 +69,19 @@ impl AccountState {
     /// The resource that `command`, one of `commands`, spends or holds credits for.
     fn resource<'a>(&'a self, command: &'a Command, commands: &[&'a Command]) -> Option<&'a str> {
         match &command.action {
-            Action::Use(Use { resource, .. }) | Action::Reserve(Reserve { resource, .. }) => resource.as_deref(),
+            Action::Use(Use { resource, .. }) | Action::Reserve(Reserve { resource, .. }) => {
+                resource.as_deref()
+            }
             Action::Capture(Capture { reservation_id, .. }) => {
                 let held = self.reservations.get(*reservation_id).map(|one| one.resource.as_deref());
-                let made = || commands.iter().find_map(|command| match &command.action {
-                    Action::Reserve(order) if order.reservation_id == *reservation_id => {
-                        Some(order.resource.as_deref())
-                    }
-                    _ => None,
-                });
+                let made = || {
+                    commands.iter().find_map(|command| match &command.action {
+                        Action::Reserve(order) if order.reservation_id == *reservation_id => {
+                            Some(order.resource.as_deref())
+                        }
+                        _ => None,
+                    })
+                };
                 held.or_else(made).flatten()
             }
             _ => None,

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
+use crate::rates::{RateVersion, in_force};
 
 /// Everything of one account.
 pub(super) struct Whole {
@@ -14,6 +15,8 @@ pub(super) struct Whole {
     pub(super) usages: BTreeMap<Uuid, Usage>,
     pub(super) reservations: BTreeMap<Uuid, Reservation>,
     pub(super) entries: Vec<Entry>,
+    /// Versions of the rates of all resources.
+    pub(super) rates: Vec<RateVersion>,
     keys: Vec<KeyRecord>,
 }
 
@@ -25,6 +28,7 @@ impl Whole {
             usages: BTreeMap::new(),
             reservations: BTreeMap::new(),
             entries: Vec::new(),
+            rates: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -61,6 +65,12 @@ impl Whole {
         }
         for id in state.allocations_named(commands.iter()) {
             self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
+        }
+        for resource in state.resources_priced(commands.iter()) {
+            let versions = self.rates.iter().filter(|rate| rate.resource == resource);
+            if let Some(rate) = in_force(versions, now) {
+                state.rates.insert(resource, rate.clone());
+            }
         }
         let mut needed = state.spendable_needed(commands.iter());
         let mut open: Vec<&Allocation> =

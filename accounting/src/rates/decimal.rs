@@ -110,7 +110,9 @@ mod tests {
     #[test]
     fn what_is_no_decimal_is_refused() {
         let too_large = CREDITS_LIMIT.to_string();
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "01", "00.5", "0x1", "1.0000000001", " 1", "1,5", "١"] {
+        for text in
+            ["", ".", "1.", ".5", "-1", "+1", "1e3", "01", "00.5", "0x1", "1.0000000001", " 1", "1,5", "١"]
+        {
             assert_eq!(text.parse::<Decimal>(), Err(InvalidDecimal), "{text}");
         }
         for text in [too_large.as_str(), "99999999999999999999999999"] {

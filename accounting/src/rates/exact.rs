@@ -45,7 +45,9 @@ impl fmt::Display for Exact {
         while rest != 0 && places.len() < MOST_PLACES {
             // Below 10^9 times 2^45: ten times that is far from 2^128.
             rest *= 10;
-            places.push(char::from_digit(u32::try_from(rest / self.denominator).unwrap_or(0), 10).unwrap_or('0'));
+            places.push(
+                char::from_digit(u32::try_from(rest / self.denominator).unwrap_or(0), 10).unwrap_or('0'),
+            );
             rest %= self.denominator;
         }
         match places.as_str() {

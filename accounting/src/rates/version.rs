@@ -62,7 +62,8 @@ pub fn in_force<'a>(
 #[must_use]
 pub fn scheduled<'a>(versions: &'a [RateVersion], at: OffsetDateTime) -> Vec<&'a RateVersion> {
     let comes = |one: &&'a RateVersion| {
-        let is_preceded = |other: &RateVersion| other.version > one.version && other.effective_at <= one.effective_at;
+        let is_preceded =
+            |other: &RateVersion| other.version > one.version && other.effective_at <= one.effective_at;
         one.effective_at > at && !versions.iter().any(is_preceded)
     };
     let mut scheduled: Vec<&RateVersion> = versions.iter().filter(comes).collect();
@@ -145,7 +146,8 @@ mod tests {
         for (minute, number) in numbers {
             assert_eq!(number_at(&versions, minute), number, "minute {minute}");
         }
-        let waiting = |minute| scheduled(&versions, at(minute)).iter().map(|one| one.version).collect::<Vec<_>>();
+        let waiting =
+            |minute| scheduled(&versions, at(minute)).iter().map(|one| one.version).collect::<Vec<_>>();
         assert_eq!((waiting(20), waiting(60)), (vec![2, 3], vec![3]));
         // What comes later and begins sooner takes the place of all that waits.
         let orders = [orders.as_slice(), &[(30, order("4", None))]].concat();

@@ -88,8 +88,9 @@ fn check_resource(resource: &str) -> Result<(), Problem> {
     if (1..=MAX_RESOURCE_CHARS).contains(&count) && !resource.chars().any(char::is_control) {
         return Ok(());
     }
-    let detail =
-        format!("The resource in the path must have 1 to {MAX_RESOURCE_CHARS} characters, none of them control.");
+    let detail = format!(
+        "The resource in the path must have 1 to {MAX_RESOURCE_CHARS} characters, none of them control."
+    );
     Err(Problem::invalid(vec![FieldError::new("", "invalid_resource", detail)]))
 }
 

@@ -85,10 +85,7 @@ async fn standing(
 }
 
 /// The highest version. The caller holds the resource's row.
-async fn latest(
-    connection: &mut PgConnection,
-    resource: &str,
-) -> Result<Option<RateVersion>, StoreError> {
+async fn latest(connection: &mut PgConnection, resource: &str) -> Result<Option<RateVersion>, StoreError> {
     let query = "SELECT * FROM rate_versions WHERE resource = $1 ORDER BY version DESC LIMIT 1";
     let row = sqlx::query(query).bind(resource).fetch_optional(connection).await?;
     row.as_ref().map(rows::rate_version).transpose()

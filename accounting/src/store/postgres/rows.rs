@@ -81,7 +81,8 @@ pub(super) fn rate_version(row: &PgRow) -> Result<RateVersion, StoreError> {
         resource: row.try_get("resource")?,
         version: row.try_get("version")?,
         effective_at: row.try_get("effective_at")?,
-        card: card.map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
+        card: card
+            .map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
         actor: row.try_get("actor")?,
         recorded_at: row.try_get("recorded_at")?,
     })
