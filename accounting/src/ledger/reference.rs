@@ -67,9 +67,9 @@ pub(super) fn rates() -> Vec<RateVersion> {
 
 impl Model {
     fn price(&self, cost: &Cost, resource: Option<&str>) -> Result<i64, Rejection> {
-        let Cost::Units(units) = cost else {
-            let Cost::Credits(credits) = cost else { unreachable!("one or the other") };
-            return Ok(*credits);
+        let units = match cost {
+            Cost::Credits(credits) => return Ok(*credits),
+            Cost::Units(units) => units,
         };
         let of = |name| units.iter().find(|(unit, _)| *unit == name).map_or(0, |(_, count)| count);
         let (a, b) = (of("a"), of("b"));

@@ -89,3 +89,20 @@ pub(in crate::http) async fn create(
     });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_of_the_release_before_is_still_the_same() {
+        let request: UsageRequest = serde_json::from_value(json!({"credits": 5})).expect("a request");
+        let fingerprinted = serde_json::to_value(&request).expect("JSON");
+        assert_eq!(fingerprinted, json!({"credits": 5, "resource": null, "metadata": null}));
+        let given = json!({"credits": null, "units": {"tokens": 5}, "resource": "chat", "metadata": null});
+        let request: UsageRequest = serde_json::from_value(given.clone()).expect("a request");
+        assert_eq!(serde_json::to_value(&request).expect("JSON"), given);
+    }
+}
