@@ -187,9 +187,9 @@ pub(crate) async fn what_is_held_for_units_is_captured_by_units(fixture: Fixture
     for command in [whole, part, none] {
         booked(post(&store, command).await);
     }
-    let held = store.reservation("u1", part_id).await.expect("readable").expect("there");
+    let kept = store.reservation("u1", part_id).await.expect("readable").expect("there");
     let version = |pricing: &Option<Pricing>| pricing.as_ref().map(|pricing| pricing.rate_version);
-    assert_eq!((held.credits, version(&held.pricing)), (20, Some(1)));
+    assert_eq!((kept.credits, version(&kept.pricing)), (20, Some(1)));
     let free = store.reservation("u1", none_id).await.expect("readable").expect("there");
     assert_eq!((free.credits, free.draws, version(&free.pricing)), (0, vec![], Some(1)));
     clock.advance(Duration::minutes(10));
