@@ -115,6 +115,7 @@ async fn a_postgres_database_is_brought_up_to_date() {
 /// are written as the store's own.
 fn a_reservation(id: &str, begin: &str, end: &str) -> String {
     let draws = format!(r#"[{{"allocation_id":"{ID}","credits":30}}]"#);
+    let metadata = r#"{"a":1}"#;
     format!(
         "INSERT INTO accounts (user_id, status, available, reserved, last_seq, last_entry_at, next_due_at,
                                created_at, updated_at)
@@ -124,7 +125,7 @@ fn a_reservation(id: &str, begin: &str, end: &str) -> String {
          VALUES ('u1', {id}, 70, 40, 30, 50, false, false, 'x', {begin});
          INSERT INTO reservations
              (user_id, id, credits, status, expires_at, resource, metadata, draws, actor, recorded_at)
-         VALUES ('u1', {id}, 30, 'held', {end}, 'chat', '{{"a":1}}', '{draws}', 'x', {begin})"
+         VALUES ('u1', {id}, 30, 'held', {end}, 'chat', '{metadata}', '{draws}', 'x', {begin})"
     )
 }
 
