@@ -165,15 +165,16 @@ async fn units_are_spent_held_and_captured() {
         [&json!(13), &json!(1), &order["units"]]
     );
     assert_eq!(&api.get(&format!("/usage/{}", spent.id("usage"))).await.body, usage);
-    let hold = json!({"units": {"output_tokens": 4000}, "resource": "chat", "expires_in": 60});
-    let held = api.post("/reservations", "h1", hold.clone()).await;
+    let to_hold = json!({"units": {"output_tokens": 4000}, "resource": "chat", "expires_in": 60});
+    let held = api.post("/reservations", "h1", to_hold.clone()).await;
     let reservation = &held.body["reservation"];
     assert_eq!([&reservation["credits"], &reservation["rate_version"]], [&json!(40), &json!(1)]);
     assert_eq!(&api.get(&format!("/reservations/{}", held.id("reservation"))).await.body, reservation);
 
     // The price of output goes up, and input has none any more.
     api.put_rate("chat", json!({"units": {"output_tokens": {"credits": "12", "per": 1000}}})).await;
-    for (path, key, body, first) in [("/usage", "u1", &order, &spent), ("/reservations", "h1", &hold, &held)]
+    for (path, key, body, first) in
+        [("/usage", "u1", &order, &spent), ("/reservations", "h1", &to_hold, &held)]
     {
         let again = api.post(path, key, body.clone()).await;
         assert_eq!((again.header("idempotency-replayed"), &again.body), (Some("true"), &first.body));
