@@ -122,11 +122,13 @@ pub(crate) async fn rates_set_at_once_lose_no_version(fixture: Fixture) {
 
 pub(crate) async fn units_cost_what_the_rate_in_force_says(fixture: Fixture) {
     let (store, clock) = fixture.store_at_noon().await;
+    // Another process sets the rates: what it has set holds here at once.
+    let other = fixture.store_at(Arc::<accrue_chassis::clock::ManualClock>::clone(&clock)).await;
     post(&store, allocate("u1", "a", 1_000)).await.expect("room");
     let no_rate = Rejection::Unpriced(Unpriced::NoRate);
     assert_eq!(post(&store, used("u1", "s1", 4_001)).await, Err(no_rate.clone()));
-    put(&store, rate("chat", Some("2.5"), None)).await;
-    put(&store, rate("chat", Some("5"), Some(NOON + Duration::minutes(10)))).await;
+    put(&other, rate("chat", Some("2.5"), None)).await;
+    put(&other, rate("chat", Some("5"), Some(NOON + Duration::minutes(10)))).await;
     let first = booked(post(&store, used("u1", "s1", 4_001)).await);
     let usage = &body(&first.body)["usage"];
     assert_eq!((&usage["credits"], &usage["rate_version"]), (&json!(11), &json!(1)));
@@ -141,13 +143,13 @@ pub(crate) async fn units_cost_what_the_rate_in_force_says(fixture: Fixture) {
     let usage = &body(&second.body)["usage"];
     assert_eq!((&usage["credits"], &usage["rate_version"]), (&json!(21), &json!(2)));
     // What was answered stays as it was, whatever became of the rate.
-    put(&store, rate("chat", None, None)).await;
+    put(&other, rate("chat", None, None)).await;
     for (key, reply) in [("s1", &first), ("s2", &second)] {
         let again = booked(post(&store, used("u1", key, 4_001)).await);
         assert!(again.is_replay && again.body == reply.body, "{key}");
     }
     assert_eq!(post(&store, used("u1", "s3", 1)).await, Err(no_rate));
-    let other = keyed(
+    let nameless = keyed(
         "u1",
         "s4",
         0,
@@ -156,7 +158,7 @@ pub(crate) async fn units_cost_what_the_rate_in_force_says(fixture: Fixture) {
             other => panic!("{other:?}"),
         },
     );
-    assert_eq!(post(&store, other).await, Err(Rejection::Unpriced(Unpriced::NoResource)));
+    assert_eq!(post(&store, nameless).await, Err(Rejection::Unpriced(Unpriced::NoResource)));
     assert_eq!(account(&store, "u1").await.account.available, 1_000 - 11 - 21);
     check_books(&store, "u1").await;
 }
