@@ -6,6 +6,7 @@ mod consumer;
 mod http;
 pub mod ledger;
 mod own_events;
+pub mod rates;
 mod service;
 pub mod store;
 mod sweep;

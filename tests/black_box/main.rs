@@ -8,6 +8,7 @@ mod outages;
 mod own_events;
 mod poison;
 mod process;
+mod rates;
 mod readme;
 mod refresh_rotation;
 mod restarts;
@@ -50,6 +51,7 @@ in_both_shapes! {
     crate::story::the_demo_holds as the_demo_holds,
     crate::story::metrics_tell_what_happened as metrics_tell_what_happened,
     crate::own_events::nobody_need_listen as nobody_need_listen_to_accounts,
+    crate::rates::units_are_priced_across_restarts as units_are_priced_across_restarts,
     crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
     crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
     crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,

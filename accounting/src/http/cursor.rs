@@ -87,6 +87,16 @@ pub(super) fn parse_seq(cursor: &str) -> Result<i64, Problem> {
     decode(cursor)?.parse().map_err(|_| invalid_cursor())
 }
 
+/// The cursor after what has this name.
+pub(super) fn after_name(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(name)
+}
+
+/// The name in a cursor.
+pub(super) fn parse_name(cursor: &str) -> Result<String, Problem> {
+    decode(cursor).ok().filter(|name| !name.contains('\0')).ok_or_else(invalid_cursor)
+}
+
 /// The cursor after what has this id.
 pub(super) fn after_id(id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(id.as_bytes())
@@ -125,6 +135,8 @@ mod tests {
         let id = Uuid::now_v7();
         assert_eq!(parse_id(&after_id(id)).expect("ours"), id);
         assert!(parse_id(&after_seq(1)).is_err());
+        assert_eq!(parse_name(&after_name("chat/é")).expect("ours"), "chat/é");
+        assert!(parse_name("!").is_err() && parse_name(&after_name("a\0b")).is_err());
         let position = AccountPosition {
             created_at: time::macros::datetime!(2026-01-02 3:04:05.678901 UTC),
             user_id: "a:b".into(),

@@ -5,7 +5,7 @@ use accrue_chassis::telemetry::chain;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{allocations, fields, reservations, usage};
+use super::{allocations, fields, rates, reservations, usage};
 use crate::batcher::PostError;
 use crate::ledger::Rejection;
 use crate::store::StoreError;
@@ -88,6 +88,7 @@ fn invalid(pointer: &str, code: &'static str, detail: &str) -> Problem {
 fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
     match rejection {
         Rejection::CreditsOutOfRange => Problem::invalid(vec![fields::credits_out_of_range()]),
+        Rejection::Unpriced(why) => rates::unpriced(why),
         Rejection::PriorityOutOfRange => Problem::invalid(vec![fields::priority_out_of_range()]),
         Rejection::HoldOutOfRange => Problem::invalid(vec![fields::hold_out_of_range()]),
         Rejection::EndHasPassed => {

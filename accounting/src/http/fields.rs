@@ -9,7 +9,7 @@ use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 /// The longest name of a resource, in characters.
-const MAX_RESOURCE_CHARS: usize = 100;
+pub(super) const MAX_RESOURCE_CHARS: usize = 100;
 
 /// Collects what is wrong with a request.
 #[derive(Default)]
@@ -61,6 +61,14 @@ impl Fields {
         self.require(at.is_none_or(|at| utc(at).is_some()), || {
             FieldError::new(pointer, "out_of_range", "The time is out of range.")
         })
+    }
+
+    /// Ends in what was `parsed`, or in all that is wrong with it and the rest.
+    pub(super) fn finish_with<T>(self, parsed: Result<T, Vec<FieldError>>) -> Result<T, Problem> {
+        match parsed {
+            Ok(value) => self.finish().map(|()| value),
+            Err(wrong) => Err(Problem::invalid(wrong.into_iter().chain(self.0).collect())),
+        }
     }
 
     /// Ends in what is wrong, if anything is.

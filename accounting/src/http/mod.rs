@@ -4,12 +4,15 @@ mod accounts;
 mod adjustments;
 mod allocations;
 mod booking;
+mod cost;
 mod cursor;
+mod distinct;
 mod entries;
 mod error;
 mod fields;
 mod idempotency;
 mod openapi;
+mod rates;
 mod reservations;
 pub(crate) mod shut_out;
 #[cfg(test)]
@@ -59,6 +62,11 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(reservations::release::release))
         .routes(routes!(reservations::extend::extend))
         .routes(routes!(adjustments::create::create))
+        .routes(routes!(rates::list::list))
+        .routes(routes!(rates::quote::quote))
+        .routes(routes!(rates::get::get, rates::put::put))
+        .routes(routes!(rates::versions::versions))
+        .routes(routes!(rates::version::version))
 }
 
 /// The document that describes accounting's routes.

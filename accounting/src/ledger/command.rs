@@ -5,6 +5,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::cost::Cost;
 use super::idempotency::IdempotencyKey;
 
 /// Who asks where nobody does: what falls due, welcome credits.
@@ -101,8 +102,8 @@ pub struct Allocate {
 pub struct Use {
     /// The id of the usage to make.
     pub usage_id: Uuid,
-    /// 1 to 2^53 - 1.
-    pub credits: i64,
+    /// What it costs.
+    pub cost: Cost,
     /// What for, as the caller names it.
     pub resource: Option<String>,
     /// A JSON object to keep with it.
@@ -114,8 +115,8 @@ pub struct Use {
 pub struct Reserve {
     /// The id of the reservation to make.
     pub reservation_id: Uuid,
-    /// 1 to 2^53 - 1.
-    pub credits: i64,
+    /// What it holds.
+    pub cost: Cost,
     /// For how many seconds: 1 to 30 days' worth.
     pub expires_in_s: i64,
     /// What for, as the caller names it.
@@ -131,9 +132,10 @@ pub struct Capture {
     pub reservation_id: Uuid,
     /// The id of the usage to make.
     pub usage_id: Uuid,
-    /// How many in all; none for what is held. What is held beyond that comes back;
-    /// what is lacking is drawn from what is available.
-    pub credits: Option<i64>,
+    /// What it costs in all; none for what is held. What is held beyond that comes
+    /// back; what is lacking is drawn from what is available. Units are of the
+    /// reservation's resource.
+    pub cost: Option<Cost>,
     /// What to do where too little is available.
     pub on_shortfall: OnShortfall,
 }

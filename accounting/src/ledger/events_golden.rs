@@ -27,18 +27,18 @@ fn allocate(number: u128, credits: i64, expires_at: Option<OffsetDateTime>) -> A
 }
 
 fn spend(number: u128, credits: i64) -> Action {
-    let resource = Some("chat with ada@example.com".to_owned());
-    Action::Use(Use { usage_id: id(number), credits, resource, metadata: None })
+    let (cost, resource) = (Cost::Credits(credits), Some("chat with ada@example.com".to_owned()));
+    Action::Use(Use { usage_id: id(number), cost, resource, metadata: None })
 }
 
 fn reserve(number: u128, credits: i64, expires_in_s: i64) -> Action {
-    let (resource, metadata) = (None, None);
-    Action::Reserve(Reserve { reservation_id: id(number), credits, expires_in_s, resource, metadata })
+    let (cost, resource, metadata) = (Cost::Credits(credits), None, None);
+    Action::Reserve(Reserve { reservation_id: id(number), cost, expires_in_s, resource, metadata })
 }
 
 fn capture(number: u128, usage: u128, credits: i64) -> Action {
-    let (credits, on_shortfall) = (Some(credits), OnShortfall::Reject);
-    Action::Capture(Capture { reservation_id: id(number), usage_id: id(usage), credits, on_shortfall })
+    let (cost, on_shortfall) = (Some(Cost::Credits(credits)), OnShortfall::Reject);
+    Action::Capture(Capture { reservation_id: id(number), usage_id: id(usage), cost, on_shortfall })
 }
 
 /// Decides each action at its second, in one batch, and gives the events.

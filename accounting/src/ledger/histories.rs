@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::reference::Model;
+use super::reference::{Model, rates};
 use super::rig::Whole;
 use super::*;
+use crate::rates::Units;
 
 fn at(second: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
@@ -17,15 +18,50 @@ fn at(second: i64) -> OffsetDateTime {
 enum Intent {
     Allocate { credits: i64, priority: i16, begin: Option<i64>, end: Option<i64> },
     Void(usize),
-    Use(i64),
+    Use(Worth),
     Refund(usize, Option<i64>),
-    Reserve(i64, i64),
-    Capture(usize, Option<i64>, bool),
+    Reserve(Worth, i64),
+    Capture(usize, Option<Worth>, bool),
     Release(usize),
     Extend(usize, i64),
     Adjust(i64),
     SetAvailable(i64),
     Settle,
+}
+
+/// Credits, or units, and of which of the resources.
+#[derive(Debug, Clone)]
+enum Worth {
+    Credits(i64, usize),
+    Units(u64, u64, usize),
+}
+
+/// Two that have a rate, of which one is free; one that has none; and no resource.
+const RESOURCES: [Option<&str>; 4] = [Some("chat"), Some("free"), Some("other"), None];
+
+impl Worth {
+    fn cost(&self) -> Cost {
+        match self {
+            Self::Credits(credits, _) => Cost::Credits(*credits),
+            Self::Units(a, b, _) => {
+                let units = [("a".to_owned(), *a), ("b".to_owned(), *b)];
+                Cost::Units(Units::new(units.into()).expect("units"))
+            }
+        }
+    }
+
+    fn resource(&self) -> Option<String> {
+        let (Self::Credits(_, which) | Self::Units(_, _, which)) = self;
+        RESOURCES[*which].map(ToOwned::to_owned)
+    }
+}
+
+fn any_worth(most: i64) -> impl Strategy<Value = Worth> {
+    let resource = || prop_oneof![6 => Just(0_usize), 1 => 1..4_usize];
+    prop_oneof![
+        3 => (1..most, resource()).prop_map(|(credits, resource)| Worth::Credits(credits, resource)),
+        2 => (0..20_u64, 0..40_u64, resource()).prop_map(|(a, b, resource)| Worth::Units(a, b, resource)),
+    ]
 }
 
 fn any_intent() -> impl Strategy<Value = Intent> {
@@ -35,10 +71,10 @@ fn any_intent() -> impl Strategy<Value = Intent> {
         6 => (some.clone(), prop_oneof![Just(50_i16), 49..52_i16], later(), later())
             .prop_map(|(credits, priority, begin, end)| Intent::Allocate { credits, priority, begin, end }),
         1 => which.clone().prop_map(Intent::Void),
-        6 => some.clone().prop_map(Intent::Use),
+        6 => any_worth(40).prop_map(Intent::Use),
         3 => (which.clone(), prop::option::of(some.clone())).prop_map(|(a, b)| Intent::Refund(a, b)),
-        4 => (some.clone(), 1..30_i64).prop_map(|(a, b)| Intent::Reserve(a, b)),
-        3 => (which.clone(), prop::option::of(1..60_i64), any::<bool>())
+        4 => (any_worth(40), 1..30_i64).prop_map(|(a, b)| Intent::Reserve(a, b)),
+        3 => (which.clone(), prop::option::of(any_worth(60)), any::<bool>())
             .prop_map(|(a, b, c)| Intent::Capture(a, b, c)),
         1 => which.clone().prop_map(Intent::Release),
         1 => (which, 1..30_i64).prop_map(|(a, b)| Intent::Extend(a, b)),
@@ -70,8 +106,8 @@ impl Made {
 
     fn action(&mut self, intent: &Intent, second: i64) -> Action {
         let id = self.id();
-        let (resource, metadata, reason) = (None, None, None);
-        match *intent {
+        let (metadata, reason) = (None, None);
+        match intent.clone() {
             Intent::Allocate { credits, priority, begin, end } => {
                 self.allocations.push(id);
                 let [effective_at, expires_at] = [begin, end].map(|step| step.map(|step| at(second + step)));
@@ -87,22 +123,25 @@ impl Made {
                 })
             }
             Intent::Void(which) => Action::Void { allocation_id: pick(&self.allocations, which), reason },
-            Intent::Use(credits) => {
+            Intent::Use(worth) => {
                 self.usages.push(id);
-                Action::Use(Use { usage_id: id, credits, resource, metadata })
+                let (cost, resource) = (worth.cost(), worth.resource());
+                Action::Use(Use { usage_id: id, cost, resource, metadata })
             }
             Intent::Refund(which, credits) => {
                 Action::Refund { usage_id: pick(&self.usages, which), credits, reason }
             }
-            Intent::Reserve(credits, expires_in_s) => {
+            Intent::Reserve(worth, expires_in_s) => {
                 self.reservations.push(id);
-                Action::Reserve(Reserve { reservation_id: id, credits, expires_in_s, resource, metadata })
+                let (cost, resource) = (worth.cost(), worth.resource());
+                Action::Reserve(Reserve { reservation_id: id, cost, expires_in_s, resource, metadata })
             }
-            Intent::Capture(which, credits, is_capped) => {
+            Intent::Capture(which, worth, is_capped) => {
                 self.usages.push(id);
                 let on_shortfall = if is_capped { OnShortfall::Cap } else { OnShortfall::Reject };
                 let reservation_id = pick(&self.reservations, which);
-                Action::Capture(Capture { reservation_id, usage_id: id, credits, on_shortfall })
+                let cost = worth.map(|worth| worth.cost());
+                Action::Capture(Capture { reservation_id, usage_id: id, cost, on_shortfall })
             }
             Intent::Release(which) => Action::Release { reservation_id: pick(&self.reservations, which) },
             Intent::Extend(which, expires_in_s) => {
@@ -113,6 +152,13 @@ impl Made {
             Intent::Settle => Action::Settle,
         }
     }
+}
+
+/// An account with the rates that the reference has, too.
+fn rated() -> Whole {
+    let mut whole = Whole::new();
+    whole.rates = rates();
+    whole
 }
 
 fn adjust(adjustment_id: Uuid, change: Correction) -> Action {
@@ -135,7 +181,7 @@ proptest! {
     fn every_history_ends_as_in_the_reference(
         batches in prop::collection::vec((prop::collection::vec(any_intent(), 1..6), 0..9_i64), 1..30)
     ) {
-        let (mut whole, mut model, mut made) = (Whole::new(), Model::default(), Made::default());
+        let (mut whole, mut model, mut made) = (rated(), Model::default(), Made::default());
         for (batch, step) in batches {
             model.pass_time(model.second + step);
             let second = model.second;
@@ -154,7 +200,7 @@ proptest! {
     fn it_does_not_matter_when_somebody_looks(
         history in prop::collection::vec((any_intent(), 0..9_i64), 1..60)
     ) {
-        let (mut late, mut swept, mut made) = (Whole::new(), Whole::new(), Made::default());
+        let (mut late, mut swept, mut made) = (rated(), rated(), Made::default());
         let mut second = 0;
         for (intent, step) in history {
             for _ in 0..step {

@@ -1,6 +1,7 @@
 //! What comes out of the ledger: receipts and rejections.
 
 use super::reservation::ReservationStatus;
+use crate::rates::Unpriced;
 
 /// What a user's snapshot did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,9 @@ pub enum Rejection {
     /// Not 1 to 2^53 - 1.
     #[error("credits must be a whole number from 1 to 9007199254740991")]
     CreditsOutOfRange,
+    /// Its units have no price.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
     /// The balance would not stay below 2^53.
     #[error("the balance would exceed 9007199254740991 credits")]
     BalanceLimit,

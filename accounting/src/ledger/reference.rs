@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::rig::Whole;
 use super::*;
+use crate::rates::{RateCard, RateVersion, UnitRate, Unpriced};
 
 #[derive(Default)]
 struct Lot {
@@ -23,6 +24,7 @@ struct Lot {
 }
 
 struct Hold {
+    resource: Option<String>,
     /// One credit after the other, by the lot that it is of.
     credits: Vec<Uuid>,
     end: i64,
@@ -38,7 +40,48 @@ pub(super) struct Model {
     uses: BTreeMap<Uuid, Vec<Uuid>>,
 }
 
+/// From this second on units of "chat" cost something else.
+const SECOND_VERSION_S: i64 = 40;
+
+/// The rates that [`Model::price`] knows by heart.
+pub(super) fn rates() -> Vec<RateVersion> {
+    let version = |resource: &str, version, second, [a, b]: [(&str, u64); 2]| {
+        let rate =
+            |(credits, per): (&str, u64)| UnitRate { credits: credits.parse().expect("a decimal"), per };
+        let units = [("a".to_owned(), rate(a)), ("b".to_owned(), rate(b))];
+        RateVersion {
+            resource: resource.to_owned(),
+            version,
+            effective_at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(second),
+            card: RateCard::new(units.into()).expect("a card"),
+            actor: "test".to_owned(),
+            recorded_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    };
+    vec![
+        version("chat", 1, 0, [("1.5", 1), ("1", 7)]),
+        version("chat", 2, SECOND_VERSION_S, [("0.25", 1), ("2", 3)]),
+        version("free", 1, 0, [("0", 1), ("0.000", 9)]),
+    ]
+}
+
 impl Model {
+    fn price(&self, cost: &Cost, resource: Option<&str>) -> Result<i64, Rejection> {
+        let units = match cost {
+            Cost::Credits(credits) => return Ok(*credits),
+            Cost::Units(units) => units,
+        };
+        let of = |name| units.iter().find(|(unit, _)| *unit == name).map_or(0, |(_, count)| count);
+        let (a, b) = (of("a"), of("b"));
+        let credits = match resource.ok_or(Unpriced::NoResource)? {
+            "chat" if self.second < SECOND_VERSION_S => (21 * a + 2 * b).div_ceil(14),
+            "chat" => (3 * a + 8 * b).div_ceil(12),
+            "free" => 0,
+            _ => return Err(Unpriced::NoRate.into()),
+        };
+        Ok(i64::try_from(credits).expect("few"))
+    }
+
     fn available(&self) -> i64 {
         self.lots.values().map(|lot| lot.left).sum()
     }
@@ -131,19 +174,19 @@ impl Model {
                 Ok(())
             }
             Action::Use(order) => {
-                let taken = self.take(order.credits)?;
+                let taken = self.take(self.price(&order.cost, order.resource.as_deref())?)?;
                 self.uses.insert(order.usage_id, taken);
                 Ok(())
             }
             Action::Refund { usage_id, credits, .. } => self.refund(*usage_id, *credits),
             Action::Reserve(order) => {
-                let credits = self.take(order.credits)?;
+                let credits = self.take(self.price(&order.cost, order.resource.as_deref())?)?;
                 for lot in &credits {
                     self.lot(*lot).held += 1;
                 }
                 let end = now + order.expires_in_s;
-                self.holds
-                    .insert(order.reservation_id, Hold { credits, end, status: ReservationStatus::Held });
+                let (resource, status) = (order.resource.clone(), ReservationStatus::Held);
+                self.holds.insert(order.reservation_id, Hold { resource, credits, end, status });
                 Ok(())
             }
             Action::Capture(order) => self.capture(order),
@@ -197,7 +240,8 @@ impl Model {
 
     fn capture(&mut self, order: &Capture) -> Result<(), Rejection> {
         let held = self.held(order.reservation_id)?;
-        let wanted = order.credits.unwrap_or(held);
+        let resource = self.holds[&order.reservation_id].resource.as_deref();
+        let wanted = order.cost.as_ref().map_or(Ok(held), |cost| self.price(cost, resource))?;
         let mut lacking = (wanted - held).max(0);
         if order.on_shortfall == OnShortfall::Cap {
             lacking = lacking.min(self.available());
@@ -249,6 +293,14 @@ impl Model {
         }
         for (id, drawn) in &self.uses {
             let usage = &whole.usages[id];
+            if let Some(Pricing { units, rate_version }) = &usage.pricing {
+                let priced = |rate: &&RateVersion| {
+                    Some(&rate.resource) == usage.resource.as_ref() && rate.version == *rate_version
+                };
+                let rate = whole.rates.iter().find(priced).expect("the rate that priced it");
+                let price = rate.card.price(units).expect("priced before");
+                assert_eq!(usage.credits + usage.uncollected, price.credits, "{usage:?}");
+            }
             assert_eq!(usage.refundable(), i64::try_from(drawn.len()).unwrap(), "{usage:?}");
             let each = |share: &Share| vec![share.allocation_id; usize::try_from(share.credits).unwrap()];
             let all: Vec<Uuid> = usage.draws.iter().flat_map(each).collect();

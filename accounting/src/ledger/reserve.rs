@@ -3,7 +3,6 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::CREDITS_LIMIT;
 use super::command::Reserve;
 use super::entry::EntryKind;
 use super::policies::Policies;
@@ -22,18 +21,17 @@ pub(super) fn reserve(
     policies: Policies,
     now: OffsetDateTime,
 ) -> Result<Reply, Rejection> {
-    if !(1..CREDITS_LIMIT).contains(&order.credits) {
-        return Err(Rejection::CreditsOutOfRange);
-    }
+    let charge = state.charge(&order.cost, order.resource.as_deref())?;
     let expires_at = end_of_hold(order.expires_in_s, now)?;
     state.require_spending(policies)?;
-    let shares = state.plan_burn(order.credits, now)?;
+    let shares = state.plan_burn(charge.credits, now)?;
     let (kind, reference) = (EntryKind::Reservation, order.reservation_id);
     state.book(Booking { kind, draws: draws(&shares, (-1, 1)), reference, actor, reason: None, at: now });
     state.note_due(expires_at);
     state.reservations.make(Reservation {
         id: order.reservation_id,
-        credits: order.credits,
+        credits: charge.credits,
+        pricing: charge.pricing,
         status: ReservationStatus::Held,
         expires_at,
         resource: order.resource.clone(),

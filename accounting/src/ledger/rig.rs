@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
+use crate::rates::{RateVersion, in_force};
 
 /// Below this an account is low.
 pub(super) const BALANCE_LOW: i64 = 20;
@@ -19,6 +20,8 @@ pub(super) struct Whole {
     pub(super) reservations: BTreeMap<Uuid, Reservation>,
     pub(super) entries: Vec<Entry>,
     pub(super) events: Vec<AccountEvent>,
+    /// Versions of the rates of all resources.
+    pub(super) rates: Vec<RateVersion>,
     keys: Vec<KeyRecord>,
 }
 
@@ -31,6 +34,7 @@ impl Whole {
             reservations: BTreeMap::new(),
             entries: Vec::new(),
             events: Vec::new(),
+            rates: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -67,6 +71,12 @@ impl Whole {
         }
         for id in state.allocations_named(commands.iter()) {
             self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
+        }
+        for resource in state.resources_priced(commands.iter()) {
+            let versions = self.rates.iter().filter(|rate| rate.resource == resource);
+            if let Some(rate) = in_force(versions, now) {
+                state.rates.insert(resource, rate.clone());
+            }
         }
         let mut needed = state.spendable_needed(commands.iter());
         let mut open: Vec<&Allocation> =

@@ -18,6 +18,7 @@ use super::policies::{Policies, Spending};
 use super::receipt::Rejection;
 use super::reservation::Reservation;
 use super::usage::Usage;
+use crate::rates::RateVersion;
 
 /// An account as loaded for a batch, and what the batch adds to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub struct AccountState {
     /// Where something was due when the account was loaded: the next instant at which
     /// something else in the store will be. `AccountState::settle` relies on it.
     pub due_after: Option<OffsetDateTime>,
+    /// The rates in force, by resource, of those whose units commands name: see
+    /// [`AccountState::resources_priced`].
+    pub rates: BTreeMap<String, RateVersion>,
     /// Entries that the batch adds, in order.
     pub entries: Vec<Entry>,
     /// Keys that were used before, of those that the batch's commands carry.
@@ -64,6 +68,7 @@ impl AccountState {
             usages: Holdings::default(),
             reservations: Holdings::default(),
             due_after: None,
+            rates: BTreeMap::new(),
             entries: Vec::new(),
             used_keys: Vec::new(),
             new_keys: Vec::new(),

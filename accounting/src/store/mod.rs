@@ -4,6 +4,7 @@ mod error;
 mod named;
 mod pages;
 mod postgres;
+mod rates;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use error::{OpenError, StoreError};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
+pub use rates::{RateStanding, RateStore};
 
 use crate::ledger::{Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
 
@@ -26,11 +28,12 @@ pub type Posted = Vec<Result<Receipt, Rejection>>;
 /// booked, though nobody has booked it yet. As [`Outbox`] it gives out the events that
 /// were written with what they tell of.
 #[async_trait]
-pub trait LedgerStore: Outbox {
+pub trait LedgerStore: RateStore + Outbox {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
-    /// saves, with the events of what was booked if `policies` ask for them, and commits. All or nothing: an error may still have been committed if
-    /// the connection broke at the very end, which is why every command carries a
-    /// key or a version that makes posting it again harmless.
+    /// saves, with the events of what was booked if `policies` ask for them, and commits.
+    /// All or nothing: an error may still have been committed if the connection broke at
+    /// the very end, which is why every command carries a key or a version that makes
+    /// posting it again harmless.
     async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError>;
 
     /// How many batches can be posted side by side.

@@ -44,6 +44,17 @@ pub(super) fn allocations(accounts: &Accounts, commands: &[Command]) -> Vec<(Str
     accounts.iter().flat_map(named).collect()
 }
 
+/// The resources whose units `commands` name, with the account that asks.
+pub(super) fn resources_priced(accounts: &Accounts, commands: &[Command]) -> Vec<(String, String)> {
+    let of_users = by_user(commands);
+    let priced = |(user_id, state): (&String, &AccountState)| {
+        let commands = of_users.get(user_id.as_str()).into_iter().flatten().copied();
+        let resources = state.resources_priced(commands);
+        resources.into_iter().map(|resource| (user_id.clone(), resource)).collect::<Vec<_>>()
+    };
+    accounts.iter().flat_map(priced).collect()
+}
+
 /// That an account could not be settled for reading.
 pub(super) fn unsettled(rejection: &Rejection) -> StoreError {
     StoreError::Corrupt(rejection.to_string())

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
+    Action, Adjust, Allocate, Capture, Command, Correction, Cost, OnShortfall, Policies, Reserve, Use,
 };
+use accrue_accounting::rates::RateOrder;
 use accrue_accounting::store::{AccountFilter, LedgerStore};
 use accrue_events::outbox::Claim;
 use accrue_events::user::UserStatus;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
 use crate::outbox::TELLING;
+use crate::pricing::{rate, tokens};
 
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
 
@@ -75,14 +77,29 @@ impl History {
         })
     }
 
+    /// Up to so many credits, or as many tokens; and of what, if of something.
+    fn cost(&mut self, most: i64) -> (Cost, Option<String>) {
+        let (quantity, resource) = (self.any(most), (self.any(3) > 0).then(|| "chat".to_owned()));
+        let in_units = self.any(3) == 0;
+        let cost = if in_units { tokens(quantity.unsigned_abs()) } else { Cost::Credits(quantity + 1) };
+        (cost, resource)
+    }
+
+    /// A rate for chat, now or later.
+    fn rate(&mut self) -> RateOrder {
+        let (thousandth, effective_at) = (self.any(2_500), self.later(50));
+        let credits = format!("{thousandth}.{}", self.any(10));
+        rate("chat", Some(&credits).filter(|_| thousandth > 100).map(String::as_str), effective_at)
+    }
+
     fn action(&mut self) -> Action {
         let id = self.id();
         match self.any(20) {
             0..7 => self.allocate(),
             7..11 => {
                 self.usages.push(id);
-                let credits = self.any(60) + 1;
-                Action::Use(Use { usage_id: id, credits, resource: None, metadata: None })
+                let (cost, resource) = self.cost(60);
+                Action::Use(Use { usage_id: id, cost, resource, metadata: None })
             }
             11..13 => {
                 let (usage_id, credits) = (self.pick(|made| &made.usages), self.some(50, 40));
@@ -90,16 +107,16 @@ impl History {
             }
             13..15 => {
                 self.reservations.push(id);
-                let (credits, expires_in_s) = (self.any(50) + 1, 60 * (self.any(60) + 1));
-                let (resource, metadata) = (None, None);
-                Action::Reserve(Reserve { reservation_id: id, credits, expires_in_s, resource, metadata })
+                let ((cost, resource), expires_in_s) = (self.cost(50), 60 * (self.any(60) + 1));
+                let metadata = None;
+                Action::Reserve(Reserve { reservation_id: id, cost, expires_in_s, resource, metadata })
             }
             15 => {
                 self.usages.push(id);
                 let on_shortfall = if self.any(2) == 0 { OnShortfall::Cap } else { OnShortfall::Reject };
                 let reservation_id = self.pick(|made| &made.reservations);
-                let credits = self.some(70, 80);
-                Action::Capture(Capture { reservation_id, usage_id: id, credits, on_shortfall })
+                let cost = self.some(70, 1).map(|_| self.cost(80).0);
+                Action::Capture(Capture { reservation_id, usage_id: id, cost, on_shortfall })
             }
             16 => Action::Release { reservation_id: self.pick(|made| &made.reservations) },
             17 => {
@@ -140,6 +157,8 @@ async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
         views.into_iter().map(|view| view.account).collect::<Vec<_>>()
     };
     assert_eq!(accounts(a.expect("readable")), accounts(b.expect("readable")), "seed {seed}");
+    let (a, b) = (one.rates(None, 9).await, other.rates(None, 9).await);
+    assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
     for user_id in USERS {
         assert_eq!(entries(one, user_id).await, entries(other, user_id).await, "seed {seed}");
         let (a, b) = (one.allocations(user_id, None, 999).await, other.allocations(user_id, None, 999).await);
@@ -179,6 +198,11 @@ async fn both_stores_tell_the_same_history() {
             clock.advance(step);
             other_clock.advance(step);
             history.now += step;
+            if round % 7 == 0 {
+                let order = history.rate();
+                let made = stores[0].put_rate(&order).await.expect("writable");
+                assert_eq!(made, stores[1].put_rate(&order).await.expect("writable"), "seed {seed}");
+            }
             let commands: Vec<Command> = (0..=history.any(12)).map(|_| history.command()).collect();
             let posted = stores[0].post(&commands, TELLING).await.expect("posted");
             let too = stores[1].post(&commands, TELLING).await.expect("posted");

@@ -5,6 +5,7 @@ mod fixture;
 mod histories;
 mod holding;
 mod outbox;
+mod pricing;
 mod racing;
 mod racing_spends;
 mod reading;
@@ -60,6 +61,11 @@ over_both_stores! {
     crate::holding::a_reservation_is_held_captured_and_refunded as a_reservation_is_held_captured_and_refunded,
     crate::holding::what_is_due_shows_before_it_is_booked as what_is_due_shows_before_it_is_booked,
     crate::holding::the_sweep_books_what_is_due as the_sweep_books_what_is_due,
+    crate::pricing::rates_are_kept_version_by_version as rates_are_kept_version_by_version,
+    crate::pricing::rates_set_at_once_lose_no_version as rates_set_at_once_lose_no_version,
+    crate::pricing::units_cost_what_the_rate_in_force_says as units_cost_what_the_rate_in_force_says,
+    crate::pricing::what_is_held_for_units_is_captured_by_units as what_is_held_for_units_is_captured_by_units,
+    crate::pricing::what_is_free_is_booked_for_anybody as what_is_free_is_booked_for_anybody,
     crate::racing_spends::of_fifty_spends_ten_succeed as of_fifty_spends_ten_succeed,
     crate::racing_spends::one_spend_sent_fifty_times_applies_once as one_spend_sent_fifty_times_applies_once,
     crate::racing_spends::of_captures_at_once_one_wins as of_captures_at_once_one_wins,

@@ -4,6 +4,7 @@ mod burn;
 mod due;
 mod load;
 mod outbox;
+mod rates;
 mod read;
 mod resources;
 mod rows;
@@ -169,6 +170,7 @@ impl PostgresLedger {
         load::named(&mut transaction, &mut accounts, commands).await?;
         let named = named::allocations(&accounts, commands);
         load::allocations(&mut transaction, &mut accounts, &named).await?;
+        rates::load(&mut transaction, &mut accounts, commands, now).await?;
         burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
         let posted = decide_all(&mut accounts, commands, policies, now);
         save::save(&mut transaction, &accounts, now).await?;

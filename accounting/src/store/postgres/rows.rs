@@ -6,9 +6,10 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Share, Usage, Welcome,
 };
+use crate::rates::{RateCard, RateVersion, Units};
 use crate::store::StoreError;
 
 /// The word in `column` as the enum that `parse` knows.
@@ -68,12 +69,32 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
     })
 }
 
+fn pricing(row: &PgRow) -> Result<Option<Pricing>, StoreError> {
+    let units: Option<Json<Units>> = row.try_get("units")?;
+    let rate_version: Option<i64> = row.try_get("rate_version")?;
+    Ok(units.zip(rate_version).map(|(units, rate_version)| Pricing { units: units.0, rate_version }))
+}
+
+pub(super) fn rate_version(row: &PgRow) -> Result<RateVersion, StoreError> {
+    let card = RateCard::new(row.try_get::<Json<_>, _>("units")?.0);
+    Ok(RateVersion {
+        resource: row.try_get("resource")?,
+        version: row.try_get("version")?,
+        effective_at: row.try_get("effective_at")?,
+        card: card
+            .map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
+        actor: row.try_get("actor")?,
+        recorded_at: row.try_get("recorded_at")?,
+    })
+}
+
 pub(super) fn usage(row: &PgRow) -> Result<Usage, StoreError> {
     Ok(Usage {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
         refunded: row.try_get("refunded")?,
         uncollected: row.try_get("uncollected")?,
+        pricing: pricing(row)?,
         resource: row.try_get("resource")?,
         metadata: row.try_get("metadata")?,
         reservation_id: row.try_get("reservation_id")?,
@@ -87,6 +108,7 @@ pub(super) fn reservation(row: &PgRow) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
+        pricing: pricing(row)?,
         status: word(row, "status", ReservationStatus::from_word)?,
         expires_at: row.try_get("expires_at")?,
         resource: row.try_get("resource")?,

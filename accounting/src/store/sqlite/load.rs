@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{due, rows};
+use super::{due, rates, rows};
 use crate::ledger::{Account, AccountState, Accounts, Command};
 use crate::store::{StoreError, named};
 
@@ -41,6 +41,7 @@ pub(super) async fn load(
     named(connection, &mut accounts, commands).await?;
     let wanted = named::allocations(&accounts, commands);
     allocations(connection, &mut accounts, &wanted).await?;
+    rates::load(connection, &mut accounts, commands, now).await?;
     for (user_id, commands) in named::by_user(commands) {
         let Some(state) = accounts.get_mut(user_id) else { continue };
         let needed = state.spendable_needed(commands.into_iter());

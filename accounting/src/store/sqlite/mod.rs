@@ -3,6 +3,7 @@
 mod due;
 mod load;
 mod outbox;
+mod rates;
 mod read;
 mod resources;
 mod rows;

@@ -8,9 +8,10 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Usage, Welcome,
 };
+use crate::rates::{RateCard, RateVersion};
 use crate::store::StoreError;
 
 /// The word in `column` as the enum that `parse` knows.
@@ -62,6 +63,26 @@ fn metadata(row: &SqliteRow) -> Result<Option<Value>, StoreError> {
     text.map(|_| json(row, "metadata")).transpose()
 }
 
+fn pricing(row: &SqliteRow) -> Result<Option<Pricing>, StoreError> {
+    match row.try_get::<Option<i64>, _>("rate_version")? {
+        Some(rate_version) => Ok(Some(Pricing { units: json(row, "units")?, rate_version })),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn rate_version(row: &SqliteRow) -> Result<RateVersion, StoreError> {
+    let card = RateCard::new(json(row, "units")?);
+    Ok(RateVersion {
+        resource: row.try_get("resource")?,
+        version: row.try_get("version")?,
+        effective_at: time(row, "effective_at")?,
+        card: card
+            .map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
+
 pub(super) fn allocation(row: &SqliteRow) -> Result<Allocation, StoreError> {
     Ok(Allocation {
         id: row.try_get("id")?,
@@ -86,6 +107,7 @@ pub(super) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
         credits: row.try_get("credits")?,
         refunded: row.try_get("refunded")?,
         uncollected: row.try_get("uncollected")?,
+        pricing: pricing(row)?,
         resource: row.try_get("resource")?,
         metadata: metadata(row)?,
         reservation_id: row.try_get("reservation_id")?,
@@ -99,6 +121,7 @@ pub(super) fn reservation(row: &SqliteRow) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
+        pricing: pricing(row)?,
         status: word(row, "status", ReservationStatus::from_word)?,
         expires_at: time(row, "expires_at")?,
         resource: row.try_get("resource")?,

@@ -96,8 +96,8 @@ async fn insert_usage(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO usages (user_id, id, credits, refunded, uncollected, resource, metadata, reservation_id,
-                             draws, actor, recorded_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             draws, actor, recorded_at, units, rate_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(usage.id)
@@ -110,6 +110,8 @@ async fn insert_usage(
     .bind(json(&usage.draws))
     .bind(&usage.actor)
     .bind(clock::to_micros(usage.recorded_at))
+    .bind(usage.pricing.as_ref().map(|pricing| json(&pricing.units)))
+    .bind(usage.pricing.as_ref().map(|pricing| pricing.rate_version))
     .execute(connection)
     .await?;
     Ok(())
@@ -136,8 +138,8 @@ async fn insert_reservation(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO reservations (user_id, id, credits, status, expires_at, resource, metadata, draws,
-                                   usage_id, actor, recorded_at, ended_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                   usage_id, actor, recorded_at, ended_at, units, rate_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(reservation.id)
@@ -151,6 +153,8 @@ async fn insert_reservation(
     .bind(&reservation.actor)
     .bind(clock::to_micros(reservation.recorded_at))
     .bind(reservation.ended_at.map(clock::to_micros))
+    .bind(reservation.pricing.as_ref().map(|pricing| json(&pricing.units)))
+    .bind(reservation.pricing.as_ref().map(|pricing| pricing.rate_version))
     .execute(connection)
     .await?;
     Ok(())
