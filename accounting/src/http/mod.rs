@@ -14,6 +14,7 @@ mod reservations;
 pub(crate) mod shut_out;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod usage;
 mod user_id;
 
@@ -50,6 +51,7 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(allocations::create::create, allocations::list::list))
         .routes(routes!(allocations::get::get))
         .routes(routes!(allocations::void::void))
+        .routes(routes!(allocations::batch::batch))
         .routes(routes!(usage::create::create, usage::list::list))
         .routes(routes!(usage::get::get))
         .routes(routes!(usage::refund::refund))
@@ -59,6 +61,7 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(reservations::release::release))
         .routes(routes!(reservations::extend::extend))
         .routes(routes!(adjustments::create::create))
+        .routes(routes!(transfers::create::create))
 }
 
 /// The document that describes accounting's routes.

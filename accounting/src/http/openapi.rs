@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi as _};
 
 /// Spend, hold and refund credits.
 pub(super) const USAGE_WRITE: &str = "usage:write";
-/// Allocate, void and adjust credits.
+/// Allocate, void, adjust and transfer credits.
 pub(super) const CREDITS_WRITE: &str = "credits:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
@@ -36,7 +36,7 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         let scopes = Scopes::from_iter([
-            (CREDITS_WRITE, "Allocate, void and adjust credits of any account."),
+            (CREDITS_WRITE, "Allocate, void, adjust and transfer credits of any account."),
             (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (ACCOUNTS_READ, "Read every account."),
         ]);

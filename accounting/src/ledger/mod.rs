@@ -32,6 +32,7 @@ mod rig;
 mod settle;
 mod spend;
 mod state;
+mod transfer;
 mod usage;
 mod view;
 mod void;
@@ -39,7 +40,9 @@ mod words;
 
 pub use account::{Account, AccountStatus, Welcome};
 pub use allocation::{Allocation, AllocationStatus, DEFAULT_PRIORITY, MAX_PRIORITY, Share};
-pub use command::{Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Reserve, Use};
+pub use command::{
+    Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Reserve, Transfer, Use,
+};
 pub use decide::{Accounts, decide_all};
 pub use entry::{Draw, Entry, EntryKind};
 pub use holdings::{Change, Holdings, Identified};
@@ -48,11 +51,12 @@ pub use needs::Needs;
 pub use policies::{Policies, Spending, WelcomePolicy};
 pub use receipt::{Receipt, Rejection, Reply, UserChange};
 pub use reply::{
-    AdjustmentReply, AdjustmentView, After, AllocationReply, CaptureReply, RefundReply, RefundView,
-    ReservationReply, UsageReply, VoidReply,
+    AdjustmentReply, AdjustmentView, After, AllocationReply, CaptureReply, MovedView, RefundReply, RefundView,
+    ReservationReply, TargetView, TransferReply, TransferView, UsageReply, VoidReply,
 };
 pub use reservation::{MAX_HOLD_S, Reservation, ReservationStatus};
 pub use state::AccountState;
+pub use transfer::MAX_MOVED;
 pub use usage::Usage;
 pub use view::{AllocationView, BalanceView, ReservationView, UsageView};
 

@@ -11,7 +11,8 @@ use super::state::AccountState;
 /// command carries, and what is due.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Whether it makes the account if there is none. Others find nothing there.
+    /// Whether it makes the account if there is none. Others find nothing there. What a
+    /// transfer makes is the other account.
     pub opens_account: bool,
     /// This usage, with the allocations that it drew on.
     pub usage: Option<Uuid>,
@@ -19,6 +20,8 @@ pub struct Needs {
     pub reservation: Option<Uuid>,
     /// This allocation.
     pub allocation: Option<Uuid>,
+    /// Every pending allocation.
+    pub pending: bool,
 }
 
 impl Command {
@@ -36,6 +39,7 @@ impl Command {
                 Needs { reservation: Some(*reservation_id), ..none }
             }
             Action::Capture(capture) => Needs { reservation: Some(capture.reservation_id), ..none },
+            Action::Transfer(order) => Needs { pending: order.credits.is_none(), ..none },
             Action::Use(_) | Action::Reserve(_) | Action::Settle => none,
         }
     }
@@ -52,9 +56,9 @@ impl AccountState {
         drawn.chain(commands.filter_map(|command| command.needs().allocation)).collect()
     }
 
-    /// How many credits `commands` may take out of open allocations: the store loads
-    /// these in burn order until it has as many, or all. To be asked when everything
-    /// else has been loaded.
+    /// How many credits `commands`, all those of a batch that change this account, may
+    /// take out of open allocations: the store loads these in burn order until it has as
+    /// many, or all. To be asked when everything else has been loaded.
     ///
     /// It may be too much, never too little: what was loaded in burn order is not used
     /// up before the last command, so nothing that was left out can come before it.
@@ -68,6 +72,7 @@ impl AccountState {
         for command in commands {
             let reservation = command.needs().reservation.and_then(|id| self.reservations.get(id));
             let held = reservation.map_or(0, |one| one.credits);
+            let comes_in = command.user_id != self.account.user_id;
             let takes = match &command.action {
                 Action::Use(spend) => spend.credits,
                 Action::Reserve(reserve) => reserve.credits,
@@ -79,6 +84,7 @@ impl AccountState {
                     Correction::By(credits) => credits.saturating_neg(),
                     Correction::SetAvailable(credits) => ceiling.saturating_sub(credits),
                 },
+                Action::Transfer(order) if !comes_in => order.credits.unwrap_or(i64::MAX),
                 _ => 0,
             };
             let brings = match &command.action {
@@ -87,6 +93,7 @@ impl AccountState {
                 Action::Adjust(adjust) => match adjust.change {
                     Correction::By(credits) | Correction::SetAvailable(credits) => credits,
                 },
+                Action::Transfer(order) if comes_in => order.credits.unwrap_or(i64::MAX),
                 Action::ApplyUser { .. } => i64::MAX,
                 _ => held,
             };

@@ -1,5 +1,6 @@
 //! The ledger on PostgreSQL: connections, deadlines, schema.
 
+mod batch_keys;
 mod burn;
 mod due;
 mod load;
@@ -23,7 +24,9 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, named, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all};
+use crate::ledger::{
+    Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all,
+};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;
@@ -132,7 +135,7 @@ impl PostgresLedger {
         }
         let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
         let locked = load::locked_by_others(connection, &user_ids).await?;
-        let is_free = |command: &Command| !locked.contains(&command.user_id);
+        let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
         let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
         if locked.is_empty() || free.is_empty() {
             return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
@@ -161,6 +164,7 @@ impl PostgresLedger {
         load::keys(&mut transaction, &mut accounts, commands).await?;
         due::due(&mut transaction, &mut accounts, now).await?;
         load::named(&mut transaction, &mut accounts, commands).await?;
+        load::pending(&mut transaction, &mut accounts, commands).await?;
         let named = named::allocations(&accounts, commands);
         load::allocations(&mut transaction, &mut accounts, &named).await?;
         burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
@@ -184,6 +188,10 @@ impl LedgerStore for PostgresLedger {
             drop(connection.detach());
         }
         posted
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        batch_keys::claim(&self.writers, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {

@@ -39,6 +39,7 @@ pub(super) async fn load(
     keys(connection, &mut accounts, commands).await?;
     due::due(connection, &mut accounts, now).await?;
     named(connection, &mut accounts, commands).await?;
+    pending(connection, &mut accounts, commands).await?;
     let wanted = named::allocations(&accounts, commands);
     allocations(connection, &mut accounts, &wanted).await?;
     for (user_id, commands) in named::by_user(commands) {
@@ -90,6 +91,23 @@ async fn named(
         let row = query.bind(user_id).bind(id).fetch_optional(&mut *connection).await?;
         if let (Some(row), Some(state)) = (row, accounts.get_mut(user_id)) {
             state.reservations.hold(rows::reservation(&row)?);
+        }
+    }
+    Ok(())
+}
+
+/// Every pending allocation of the accounts of which `commands` need them all.
+async fn pending(
+    connection: &mut SqliteConnection,
+    accounts: &mut Accounts,
+    commands: &[Command],
+) -> Result<(), StoreError> {
+    for user_id in named::pending(commands) {
+        let query = sqlx::query("SELECT * FROM credit_allocations WHERE user_id = ? AND is_pending");
+        let rows = query.bind(user_id).fetch_all(&mut *connection).await?;
+        let Some(state) = accounts.get_mut(user_id) else { continue };
+        for row in &rows {
+            state.allocations.hold(rows::allocation(row)?);
         }
     }
     Ok(())

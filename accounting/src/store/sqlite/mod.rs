@@ -1,5 +1,6 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod batch_keys;
 mod due;
 mod load;
 mod read;
@@ -25,7 +26,7 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage, decide_all};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -134,6 +135,10 @@ impl LedgerStore for SqliteLedger {
         save::save(&mut transaction, &accounts, &missing, now).await?;
         transaction.commit().await?;
         Ok(posted)
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        batch_keys::claim(&self.writer, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {
