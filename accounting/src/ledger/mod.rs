@@ -13,6 +13,8 @@ mod entry;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_transfers;
+#[cfg(test)]
 mod histories;
 mod holdings;
 mod idempotency;
@@ -51,8 +53,8 @@ pub use needs::Needs;
 pub use policies::{Policies, Spending, WelcomePolicy};
 pub use receipt::{Receipt, Rejection, Reply, UserChange};
 pub use reply::{
-    AdjustmentReply, AdjustmentView, After, AllocationReply, CaptureReply, MovedView, RefundReply, RefundView,
-    ReservationReply, TargetView, TransferReply, TransferView, UsageReply, VoidReply,
+    AdjustmentReply, AdjustmentView, After, AllocationReply, CaptureReply, MovedView, RefundReply,
+    RefundView, ReservationReply, TargetView, TransferReply, TransferView, UsageReply, VoidReply,
 };
 pub use reservation::{MAX_HOLD_S, Reservation, ReservationStatus};
 pub use state::AccountState;

@@ -292,8 +292,7 @@ impl Models {
         let made_at = source.second;
         let reserved = source.lots.values().map(|lot| lot.held).sum();
         let is_pending = |(_, lot): &(&Uuid, &mut Lot)| order.credits.is_none() && !lot.has_begun;
-        let pending: Vec<&mut Lot> =
-            source.lots.iter_mut().filter(is_pending).map(|(_, lot)| lot).collect();
+        let pending: Vec<&mut Lot> = source.lots.iter_mut().filter(is_pending).map(|(_, lot)| lot).collect();
         let mut arriving = Vec::new();
         for lot in pending {
             lot.has_begun = true;

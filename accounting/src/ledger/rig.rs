@@ -174,7 +174,11 @@ impl Books {
     }
 
     /// Decides `commands` as one batch.
-    pub(super) fn post(&mut self, commands: &[Command], now: OffsetDateTime) -> Vec<Result<Receipt, Rejection>> {
+    pub(super) fn post(
+        &mut self,
+        commands: &[Command],
+        now: OffsetDateTime,
+    ) -> Vec<Result<Receipt, Rejection>> {
         let named: BTreeSet<&str> = commands.iter().flat_map(Command::user_ids).collect();
         let load = |user_id: &str| {
             let changes_it = |command: &&Command| command.user_ids().any(|one| one == user_id);
@@ -205,7 +209,8 @@ impl Books {
             assert_eq!(counterparties, (Some(other), Some(one)));
             assert_eq!((first.credits + second.credits, &first.reason), (0, &second.reason));
             assert_eq!((first.recorded_at, first.draws.len()), (second.recorded_at, second.draws.len()));
-            let (out, back) = if first.kind == EntryKind::TransferOut { (first, second) } else { (second, first) };
+            let (out, back) =
+                if first.kind == EntryKind::TransferOut { (first, second) } else { (second, first) };
             assert_eq!((out.kind, back.kind), (EntryKind::TransferOut, EntryKind::TransferIn));
         }
     }

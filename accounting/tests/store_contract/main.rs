@@ -9,6 +9,7 @@ mod racing_spends;
 mod reading;
 mod refusing;
 mod spending;
+mod transferring;
 
 /// Runs each of the functions named over each store.
 macro_rules! over_both_stores {
@@ -64,4 +65,15 @@ over_both_stores! {
     crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
     crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
         as refusals_on_new_accounts_disturb_no_first_allocation,
+    crate::transferring::all_that_is_not_held_moves as all_that_is_not_held_moves,
+    crate::transferring::what_is_refused_moves_nothing as what_is_refused_moves_nothing,
+    crate::transferring::a_batch_moves_and_spends_in_order as a_batch_moves_and_spends_in_order,
+    crate::transferring::many_small_allocations_move_in_parts
+        as many_small_allocations_move_in_parts,
+    crate::transferring::one_transfer_sent_fifty_times_applies_once
+        as one_transfer_sent_fifty_times_applies_once,
+    crate::transferring::opposite_transfers_at_once_both_pass
+        as opposite_transfers_at_once_both_pass,
+    crate::transferring::transfers_in_a_ring_lose_nothing as transfers_in_a_ring_lose_nothing,
+    crate::transferring::the_key_of_a_batch_is_taken_once as the_key_of_a_batch_is_taken_once,
 }

@@ -44,9 +44,7 @@ impl TransferRequest {
                 FieldError::new("/to", "invalid_user_id", detail)
             })
             .require(self.to != from, same_account)
-            .require(has_one, || {
-                FieldError::new("/credits", "choose_one", "Give either credits or all.")
-            })
+            .require(has_one, || FieldError::new("/credits", "choose_one", "Give either credits or all."))
             .require(self.credits.is_none_or(|n| (1..CREDITS_LIMIT).contains(&n)), credits_out_of_range)
             .require(self.all != Some(false), || {
                 FieldError::new("/all", "out_of_range", "all must be true, or left out.")
@@ -103,8 +101,7 @@ pub(in crate::http) async fn create(
     request.check(&id)?;
     let key = idempotency::required_key(&headers, &caller, "transfer", &request)?;
     let TransferRequest { to, credits, reason, .. } = request;
-    let action =
-        Action::Transfer(Transfer { transfer_id: Uuid::now_v7(), to: to.clone(), credits, reason });
+    let action = Action::Transfer(Transfer { transfer_id: Uuid::now_v7(), to: to.clone(), credits, reason });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED)
         .await
         .map_err(|error| explained(error, &to))

@@ -24,9 +24,7 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, named, require_all,
 };
-use crate::ledger::{
-    Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all,
-};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all};
 
 /// Connections for reading, beside one a lane for writing.
 const READERS: u32 = 8;

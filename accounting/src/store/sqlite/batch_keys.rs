@@ -26,10 +26,11 @@ pub(super) async fn claim(
     if made.rows_affected() == 1 {
         return Ok(true);
     }
-    let first: Vec<u8> = sqlx::query_scalar("SELECT fingerprint FROM batch_keys WHERE client = ? AND key = ?")
-        .bind(&key.client)
-        .bind(&key.key)
-        .fetch_one(writer)
-        .await?;
+    let first: Vec<u8> =
+        sqlx::query_scalar("SELECT fingerprint FROM batch_keys WHERE client = ? AND key = ?")
+            .bind(&key.client)
+            .bind(&key.key)
+            .fetch_one(writer)
+            .await?;
     Ok(first == key.fingerprint)
 }
