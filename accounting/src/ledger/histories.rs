@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::reference::Models;
+use super::references::Models;
 use super::rig::Books;
 use super::*;
 

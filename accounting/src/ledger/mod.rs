@@ -25,6 +25,8 @@ mod properties;
 mod receipt;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod references;
 mod refund;
 mod reply;
 mod reservation;

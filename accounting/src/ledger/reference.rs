@@ -1,25 +1,25 @@
 //! A reference that is too simple to be wrong: it keeps every single credit by itself
-//! and lets time pass second by second. Of several accounts it keeps each in a model.
+//! and lets time pass second by second.
 
 use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::rig::{Books, Whole};
+use super::rig::Whole;
 use super::*;
 
 #[derive(Default)]
-struct Lot {
-    made_at: i64,
-    priority: i16,
-    begin: i64,
-    end: Option<i64>,
-    has_begun: bool,
-    is_voided: bool,
-    credits: i64,
-    left: i64,
-    held: i64,
+pub(super) struct Lot {
+    pub(super) made_at: i64,
+    pub(super) priority: i16,
+    pub(super) begin: i64,
+    pub(super) end: Option<i64>,
+    pub(super) has_begun: bool,
+    pub(super) is_voided: bool,
+    pub(super) credits: i64,
+    pub(super) left: i64,
+    pub(super) held: i64,
 }
 
 struct Hold {
@@ -32,14 +32,14 @@ struct Hold {
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) second: i64,
-    lots: BTreeMap<Uuid, Lot>,
+    pub(super) lots: BTreeMap<Uuid, Lot>,
     holds: BTreeMap<Uuid, Hold>,
     /// What was drawn and did not come back, one credit after the other.
     uses: BTreeMap<Uuid, Vec<Uuid>>,
 }
 
 impl Model {
-    fn available(&self) -> i64 {
+    pub(super) fn available(&self) -> i64 {
         self.lots.values().map(|lot| lot.left).sum()
     }
 
@@ -53,7 +53,7 @@ impl Model {
         *id
     }
 
-    fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
+    pub(super) fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
         let available = self.available();
         if credits > available {
             return Err(Rejection::InsufficientCredits { available, required: credits });
@@ -61,7 +61,7 @@ impl Model {
         Ok((0..credits).map(|_| self.take_one()).collect())
     }
 
-    fn lot(&mut self, id: Uuid) -> &mut Lot {
+    pub(super) fn lot(&mut self, id: Uuid) -> &mut Lot {
         self.lots.get_mut(&id).expect("there is one")
     }
 
@@ -159,7 +159,7 @@ impl Model {
                 Ok(())
             }
             Action::Adjust(order) => self.adjust(order),
-            Action::Transfer(_) => unreachable!("a transfer changes two: see Models"),
+            Action::Transfer(_) => unreachable!("a transfer changes two accounts: see references"),
             Action::ApplyUser { .. } | Action::Settle => Ok(()),
         }
     }
@@ -257,72 +257,6 @@ impl Model {
         }
         for (id, hold) in &self.holds {
             assert_eq!(whole.reservations[id].status, hold.status);
-        }
-    }
-}
-
-/// Several accounts.
-pub(super) struct Models(BTreeMap<String, Model>);
-
-impl Models {
-    pub(super) fn of(user_ids: &[&str]) -> Self {
-        Self(user_ids.iter().map(|user_id| ((*user_id).to_owned(), Model::default())).collect())
-    }
-
-    pub(super) fn pass_time(&mut self, until: i64) {
-        self.0.values_mut().for_each(|model| model.pass_time(until));
-    }
-
-    pub(super) fn decide(&mut self, command: &Command) -> Result<(), Rejection> {
-        match &command.action {
-            Action::Transfer(order) => self.transfer(&command.user_id, order),
-            action => self.of_user(&command.user_id).decide(action),
-        }
-    }
-
-    fn of_user(&mut self, user_id: &str) -> &mut Model {
-        self.0.get_mut(user_id).expect("there is one")
-    }
-
-    fn transfer(&mut self, from: &str, order: &Transfer) -> Result<(), Rejection> {
-        if order.to == from {
-            return Err(Rejection::SameAccount);
-        }
-        let source = self.of_user(from);
-        let made_at = source.second;
-        let reserved = source.lots.values().map(|lot| lot.held).sum();
-        let is_pending = |(_, lot): &(&Uuid, &mut Lot)| order.credits.is_none() && !lot.has_begun;
-        let pending: Vec<&mut Lot> = source.lots.iter_mut().filter(is_pending).map(|(_, lot)| lot).collect();
-        let mut arriving = Vec::new();
-        for lot in pending {
-            lot.has_begun = true;
-            let Lot { priority, begin, end, credits, .. } = *lot;
-            arriving.push(Lot { made_at, priority, begin, end, credits, ..Lot::default() });
-        }
-        let credits = source.take(order.credits.unwrap_or(source.available()))?;
-        // A lot for each that was drawn on, in the order of drawing; the pending ones last.
-        let mut place = 0;
-        for group in credits.chunk_by(|one, other| one == other) {
-            let Lot { priority, begin, end, .. } = *source.lot(group[0]);
-            let credits = i64::try_from(group.len()).unwrap();
-            let has_begun = true;
-            let left = credits;
-            let lot = Lot { made_at, priority, begin, end, has_begun, credits, left, ..Lot::default() };
-            arriving.insert(place, lot);
-            place += 1;
-        }
-        if arriving.is_empty() {
-            return Err(Rejection::NothingToTransfer { reserved });
-        }
-        let ids = (1..).map(|place| Uuid::from_u128(order.transfer_id.as_u128() + place));
-        self.of_user(&order.to).lots.extend(ids.zip(arriving));
-        Ok(())
-    }
-
-    /// That the ledger holds the same.
-    pub(super) fn compare(&self, books: &Books) {
-        for (user_id, model) in &self.0 {
-            model.compare(&books.accounts[user_id]);
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    AccountStatus, Action, Allocate, Command, EntryKind, MAX_MOVED, Policies, Receipt, Rejection, Reply,
-    Transfer,
+    AccountStatus, Action, Allocate, Command, EntryKind, IdempotencyKey, MAX_MOVED, Policies, Receipt,
+    Rejection, Reply, Transfer,
 };
 use accrue_accounting::store::LedgerStore;
 use accrue_chassis::lifecycle::Lifecycle;
@@ -259,8 +259,7 @@ pub(crate) async fn the_key_of_a_batch_is_taken_once(fixture: Fixture) {
         let (mine, theirs) = if first { (&one, &other) } else { (&other, &one) };
         assert!(stores[1].claim_batch_key(mine).await.expect("an answer"));
         assert!(!stores[0].claim_batch_key(theirs).await.expect("an answer"));
-        let mut somebody = theirs.clone();
-        somebody.client = "somebody else".to_owned();
+        let somebody = IdempotencyKey { client: "somebody else".to_owned(), ..theirs.clone() };
         assert!(stores[0].claim_batch_key(&somebody).await.expect("an answer"));
     }
 }

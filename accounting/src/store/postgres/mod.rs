@@ -26,7 +26,7 @@ use super::{
 };
 use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all};
 
-/// Connections for reading, beside one a lane for writing.
+/// Connections for what no lane does, beside one a lane for writing.
 const READERS: u32 = 8;
 /// How long a free connection is waited for.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
@@ -189,7 +189,8 @@ impl LedgerStore for PostgresLedger {
     }
 
     async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
-        batch_keys::claim(&self.writers, key, self.clock.now()).await
+        // Of the connections that are tested before use: nobody tries this again.
+        batch_keys::claim(&self.readers, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {
