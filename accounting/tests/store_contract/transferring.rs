@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    AccountStatus, Action, Allocate, Command, EntryKind, IdempotencyKey, MAX_MOVED, Policies, Receipt,
-    Rejection, Reply, Transfer,
+    AccountStatus, Action, Adjust, Allocate, Command, Correction, EntryKind, IdempotencyKey, MAX_MOVED,
+    Policies, Receipt, Rejection, Reply, Transfer,
 };
 use accrue_accounting::store::LedgerStore;
 use accrue_chassis::lifecycle::Lifecycle;
@@ -143,6 +143,22 @@ pub(crate) async fn a_batch_moves_and_spends_in_order(fixture: Fixture) {
         assert_eq!(balance(&store, user_id).await, (available, 0, 0), "{user_id}");
         check_books(&store, user_id).await;
     }
+
+    // What came in within the batch is drawn on after what burns before it.
+    let mut first = allocate("u4", "first", 10);
+    let Action::Allocate(order) = &mut first.action else { panic!("an allocation") };
+    order.priority = 0;
+    let first_id = order.allocation_id;
+    post(&store, first).await.expect("room");
+    post(&store, allocate("u1", "more", 30)).await.expect("room");
+    let (change, reason) = (Correction::SetAvailable(20), "counted".to_owned());
+    let correction = Action::Adjust(Adjust { adjustment_id: Uuid::now_v7(), change, reason });
+    let batch = [transfer("t4", ("u1", "u4"), None), keyed("u4", "j", 0, correction)];
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    let first = store.allocation("u4", first_id).await.expect("readable").expect("there").allocation;
+    assert_eq!((first.remaining, balance(&store, "u4").await), (0, (20, 0, 0)));
+    check_books(&store, "u4").await;
 }
 
 pub(crate) async fn many_small_allocations_move_in_parts(fixture: Fixture) {
