@@ -165,6 +165,13 @@ fn in_conflict(user_id: &str, rejection: &Rejection) -> Problem {
             );
             conflict("nothing_to_transfer", &detail).with("reserved", *reserved)
         }
+        Rejection::TransferTooLarge { movable: 0 } => {
+            let detail = format!(
+                "More than {MAX_MOVED} allocations are pending, the most that one transfer moves. Void some, or \
+                 wait until some have begun."
+            );
+            conflict("transfer_too_large", &detail).with("movable", 0)
+        }
         Rejection::TransferTooLarge { movable } => {
             let detail = format!(
                 "It would draw on more than {MAX_MOVED} allocations, the most that one transfer moves. Transfer \

@@ -217,6 +217,21 @@ fn one_transfer_moves_a_thousand_allocations() {
     assert_eq!(reply["transfer"]["allocations"].as_array().map(Vec::len), Some(MAX_MOVED));
     pair.post(transfer('s', ("u", "v"), None)).expect("the rest");
     pair.is((0, 0, 0), (3_000, 0, 0));
+
+    // The same in one batch, back again.
+    let batch = [
+        transfer('a', ("v", "u"), None),
+        transfer('b', ("v", "u"), Some(2_000)),
+        transfer('c', ("v", "u"), None),
+        transfer('d', ("v", "u"), None),
+    ];
+    let posted = pair.books.post(&batch, at(0));
+    pair.books.check();
+    let refused: Vec<_> = posted.iter().map(|one| one.as_ref().err().cloned()).collect();
+    let too_large = Rejection::TransferTooLarge { movable: 2_000 };
+    let nothing = Rejection::NothingToTransfer { reserved: 0 };
+    assert_eq!(refused, [Some(too_large), None, None, Some(nothing)]);
+    pair.is((3_000, 0, 0), (0, 0, 0));
 }
 
 #[test]

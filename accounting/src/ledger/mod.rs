@@ -51,7 +51,7 @@ pub use decide::{Accounts, decide_all};
 pub use entry::{Draw, Entry, EntryKind};
 pub use holdings::{Change, Holdings, Identified};
 pub use idempotency::{IdempotencyKey, KeyRecord, REPLY_KEPT_DAYS};
-pub use needs::Needs;
+pub use needs::{Needs, Spendable};
 pub use policies::{Policies, Spending, WelcomePolicy};
 pub use receipt::{Receipt, Rejection, Reply, UserChange};
 pub use reply::{

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::command::{Action, Command, Correction};
 use super::state::AccountState;
+use super::transfer::MAX_MOVED;
 
 /// What a command needs of its account, besides the account itself, the key that the
 /// command carries, and what is due.
@@ -20,8 +21,18 @@ pub struct Needs {
     pub reservation: Option<Uuid>,
     /// This allocation.
     pub allocation: Option<Uuid>,
-    /// Every pending allocation.
+    /// Every pending allocation; of very many, enough to see that they are too many for
+    /// one transfer.
     pub pending: bool,
+}
+
+/// How much a batch needs of the open allocations of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spendable {
+    /// As many credits as this.
+    pub credits: i64,
+    /// But no more allocations than this.
+    pub allocations: i64,
 }
 
 impl Command {
@@ -56,15 +67,16 @@ impl AccountState {
         drawn.chain(commands.filter_map(|command| command.needs().allocation)).collect()
     }
 
-    /// How many credits `commands`, all those of a batch that change this account, may
-    /// take out of open allocations: the store loads these in burn order until it has as
-    /// many, or all. To be asked when everything else has been loaded.
+    /// What `commands`, all those of a batch that change this account, may take out of open
+    /// allocations: the store loads these in burn order until it has as much, or all. To be
+    /// asked when everything else has been loaded.
     ///
     /// It may be too much, never too little: what was loaded in burn order is not used
-    /// up before the last command, so nothing that was left out can come before it.
+    /// up before the last command, so nothing that was left out can come before it. Where
+    /// only transfers take any, each uses up [`MAX_MOVED`] allocations at most.
     #[must_use]
-    pub fn spendable_needed<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> i64 {
-        let mut needed = 0_i64;
+    pub fn spendable_needed<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> Spendable {
+        let (mut needed, mut allocations) = (0_i64, 0_i64);
         // What may be available by then, for corrections to a fixed balance: what is due
         // can bring all that is pending and all that is held.
         let super::Account { available, reserved, pending, .. } = self.account;
@@ -98,8 +110,15 @@ impl AccountState {
                 _ => held,
             };
             needed = needed.saturating_add(takes.max(0));
+            if takes > 0 {
+                let most = match command.action {
+                    Action::Transfer(_) => i64::try_from(MAX_MOVED).unwrap_or(i64::MAX),
+                    _ => i64::MAX,
+                };
+                allocations = allocations.saturating_add(most);
+            }
             ceiling = ceiling.saturating_add(brings.max(0));
         }
-        needed
+        Spendable { credits: needed, allocations }
     }
 }

@@ -76,10 +76,11 @@ impl Whole {
             self.allocations.values().filter(|one| one.remaining > 0 && !one.has_ended(now)).collect();
         open.sort_by_key(|one| one.burn_order());
         for allocation in open {
-            if needed <= 0 {
+            if needed.credits <= 0 || needed.allocations <= 0 {
                 break;
             }
-            needed -= allocation.remaining;
+            needed.credits -= allocation.remaining;
+            needed.allocations -= 1;
             state.allocations.hold(allocation.clone());
         }
         state

@@ -91,22 +91,22 @@ fn plan(state: &AccountState, order: &Transfer, now: OffsetDateTime) -> Result<V
     if order.credits.is_some_and(|credits| !(1..CREDITS_LIMIT).contains(&credits)) {
         return Err(Rejection::CreditsOutOfRange);
     }
-    let mut shares = state.plan_burn(order.credits.unwrap_or(state.account.available), now)?;
-    let drawn = shares.len();
+    let credits = order.credits.unwrap_or(state.account.available);
+    let (mut shares, lacking) = state.plan_burn_of(MAX_MOVED, credits, now)?;
+    let (drawn, movable) = (shares.len(), credits - lacking);
     if order.credits.is_none() {
         let pending = state.allocations.iter().filter(|one| one.is_pending);
         shares.extend(pending.map(|one| Share { allocation_id: one.id, credits: one.credits }));
-        let pending: i64 = shares[drawn..].iter().map(|share| share.credits).sum();
-        if pending != state.account.pending {
-            return Err(Rejection::BooksDisagree);
-        }
+    }
+    if shares.len() > MAX_MOVED || (lacking > 0 && drawn == MAX_MOVED) {
+        return Err(Rejection::TransferTooLarge { movable });
+    }
+    let pending: i64 = shares[drawn..].iter().map(|share| share.credits).sum();
+    if lacking > 0 || (order.credits.is_none() && pending != state.account.pending) {
+        return Err(Rejection::BooksDisagree);
     }
     if shares.is_empty() {
         return Err(Rejection::NothingToTransfer { reserved: state.account.reserved });
-    }
-    if shares.len() > MAX_MOVED {
-        let movable = shares[..drawn.min(MAX_MOVED)].iter().map(|share| share.credits).sum();
-        return Err(Rejection::TransferTooLarge { movable });
     }
     let moved = |(share, place): (Share, u128)| {
         let source = state.allocations.get(share.allocation_id).ok_or(Rejection::BooksDisagree)?.clone();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::ledger::{AccountState, Accounts, Command, Needs, Rejection};
+use crate::ledger::{AccountState, Accounts, Command, MAX_MOVED, Needs, Rejection};
 use crate::store::StoreError;
 
 /// The users on whose accounts `commands` are, sorted: the order in which every batch
@@ -25,6 +25,13 @@ pub(super) fn opened(commands: &[Command]) -> BTreeSet<&str> {
 pub(super) fn pending(commands: &[Command]) -> BTreeSet<&str> {
     let pending = commands.iter().filter(|command| command.needs().pending);
     pending.map(|command| command.user_id.as_str()).collect()
+}
+
+/// How many of them are enough, of each user: one transfer moves no more than the core
+/// says, and those beyond it show that there are too many, though other commands of the
+/// batch void some first.
+pub(super) fn pending_limit(commands: &[Command]) -> i64 {
+    i64::try_from(MAX_MOVED + commands.len() + 1).unwrap_or(i64::MAX)
 }
 
 /// The ids of one kind that `commands` need.

@@ -70,6 +70,8 @@ over_both_stores! {
     crate::transferring::a_batch_moves_and_spends_in_order as a_batch_moves_and_spends_in_order,
     crate::transferring::many_small_allocations_move_in_parts
         as many_small_allocations_move_in_parts,
+    crate::transferring::too_many_pending_allocations_are_told
+        as too_many_pending_allocations_are_told,
     crate::transferring::one_transfer_sent_fifty_times_applies_once
         as one_transfer_sent_fifty_times_applies_once,
     crate::transferring::opposite_transfers_at_once_both_pass

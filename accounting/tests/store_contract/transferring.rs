@@ -184,6 +184,32 @@ pub(crate) async fn many_small_allocations_move_in_parts(fixture: Fixture) {
     check_books(&store, "u2").await;
 }
 
+pub(crate) async fn too_many_pending_allocations_are_told(fixture: Fixture) {
+    let (store, clock) = fixture.store_at_noon().await;
+    let orders: Vec<Command> = (0..=MAX_MOVED).map(|i| pending("u1", &format!("p{i}"), 2, 60)).collect();
+    let Action::Allocate(Allocate { allocation_id, .. }) = orders[7].action else { panic!("an allocation") };
+    for some in orders.chunks(250) {
+        store.post(some, Policies::DEFAULT).await.expect("posted");
+    }
+    post(&store, allocate("u1", "a", 5)).await.expect("room");
+    let refused = post(&store, transfer("t", ("u1", "u2"), None)).await;
+    assert_eq!(refused, Err(Rejection::TransferTooLarge { movable: 5 }));
+    post(&store, transfer("s", ("u1", "u2"), Some(5))).await.expect("available");
+    let refused = post(&store, transfer("t", ("u1", "u2"), None)).await;
+    assert_eq!(refused, Err(Rejection::TransferTooLarge { movable: 0 }));
+    let void = Action::Void { allocation_id, reason: None };
+    let batch = [keyed("u1", "v", 0, void), transfer("t", ("u1", "u2"), None)];
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    assert_eq!((balance(&store, "u1").await, balance(&store, "u2").await), ((0, 0, 0), (5, 0, 2_000)));
+    clock.advance(Duration::minutes(60));
+    assert_eq!(balance(&store, "u2").await, (2_005, 0, 0));
+    for user_id in ["u1", "u2"] {
+        post(&store, Command::settle(user_id.to_owned())).await.expect("settled");
+        check_books(&store, user_id).await;
+    }
+}
+
 pub(crate) async fn one_transfer_sent_fifty_times_applies_once(fixture: Fixture) {
     let stores = [fixture.store().await, fixture.store().await];
     post(&stores[0], allocate("u1", "a", 100)).await.expect("room");

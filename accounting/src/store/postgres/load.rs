@@ -154,10 +154,11 @@ pub(super) async fn pending(
     let rows = sqlx::query(
         "SELECT allocation.* FROM UNNEST($1::text[]) AS wanted (user_id)
          CROSS JOIN LATERAL (
-             SELECT * FROM credit_allocations WHERE user_id = wanted.user_id AND is_pending
+             SELECT * FROM credit_allocations WHERE user_id = wanted.user_id AND is_pending LIMIT $2
          ) AS allocation",
     )
     .bind(user_ids)
+    .bind(named::pending_limit(commands))
     .fetch_all(connection)
     .await?;
     for row in &rows {
