@@ -6,11 +6,12 @@ use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, ProblemBody, TokenPr
 use accrue_chassis::tokens::Caller;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::batch_item::{BatchItem, BatchResult, Order};
+use crate::batcher::Decision;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
 use crate::http::{Accounting, idempotency};
@@ -99,8 +100,7 @@ pub(in crate::http) async fn batch(
     Ok(axum::Json(BatchReply { results }))
 }
 
-/// Makes each of `orders`. An account that is locked by somebody else holds up none of
-/// the others; whatever else is not an order's own fault ends the batch.
+/// Makes each of `orders`. What is no order's own fault ends the batch.
 async fn make_all(
     accounting: &Accounting,
     actor: &str,
@@ -111,20 +111,51 @@ async fn make_all(
         let (batcher, command) = (&accounting.batcher, order.command(actor, key.of_item(place)));
         async move {
             let user_id = command.user_id.clone();
-            let decided = batcher.post_in_turn(command).await;
-            decided.map(|decision| (user_id, decision))
+            batcher.post_in_turn(command).await.map(|decision| (user_id, decision))
         }
     });
-    let mut making = stream::iter(making).buffered(AT_ONCE);
-    let (mut results, mut busy) = (Vec::new(), None);
-    while let Some(made) = making.next().await {
-        match made? {
-            (user_id, Err(rejection @ Rejection::AccountBusy)) => busy = Some((user_id, rejection)),
-            (user_id, decision) => results.push(BatchResult::new(user_id, decision)),
-        }
+    let made: Vec<(String, Decision)> = stream::iter(making).buffered(AT_ONCE).try_collect().await?;
+    told(made)
+}
+
+/// The results of all. An account that somebody else holds locked has held up none of the
+/// others; when the batch is sent again, what concerns it is all that is left to do.
+fn told(made: Vec<(String, Decision)>) -> Result<Vec<BatchResult>, ApiError> {
+    let busy = |(_, decision): &(String, Decision)| *decision == Err(Rejection::AccountBusy);
+    if let Some((user_id, _)) = made.iter().find(|one| busy(one)) {
+        return Err(ApiError::Rejected { user_id: user_id.clone(), rejection: Rejection::AccountBusy });
     }
-    match busy {
-        Some((user_id, rejection)) => Err(ApiError::Rejected { user_id, rejection }),
-        None => Ok(results),
+    Ok(made.into_iter().map(|(user_id, decision)| BatchResult::new(user_id, decision)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Receipt, Reply};
+
+    fn booked() -> Receipt {
+        let resource = format!("allocations/{}", uuid::Uuid::nil());
+        Receipt::Booked(Reply { resource, body: Vec::new(), is_replay: false })
+    }
+
+    #[test]
+    fn what_is_locked_asks_for_the_batch_again_and_what_is_refused_does_not() {
+        let of = |decisions: Vec<Decision>| {
+            told(decisions.into_iter().zip(0..).map(|(one, place)| (format!("u{place}"), one)).collect())
+        };
+        let results = of(vec![Ok(booked()), Err(Rejection::AccountClosed), Ok(booked())]).expect("results");
+        let results = serde_json::to_value(results).expect("JSON");
+        assert_eq!(
+            (&results[1]["outcome"], &results[1]["code"]),
+            (&"refused".into(), &"account_closed".into())
+        );
+        assert_eq!(results[2]["allocation_id"], uuid::Uuid::nil().to_string());
+        let busy =
+            of(vec![Ok(booked()), Err(Rejection::AccountBusy), Ok(booked())]).expect_err("not all are made");
+        let is_expected = |error: &ApiError| {
+            let ApiError::Rejected { user_id, rejection } = error else { return false };
+            user_id == "u1" && *rejection == Rejection::AccountBusy
+        };
+        assert!(is_expected(&busy), "{busy:?}");
     }
 }
