@@ -36,11 +36,13 @@ pub enum BookedKind {
     CreditsVoided,
     /// An operator corrected the balance.
     BalanceAdjusted,
+    /// Credits moved to another account, or came from one.
+    CreditsTransferred,
 }
 
 impl BookedKind {
     /// Every one of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CreditsAllocated,
         Self::CreditsUsed,
         Self::CreditsRefunded,
@@ -50,6 +52,7 @@ impl BookedKind {
         Self::CreditsExpired,
         Self::CreditsVoided,
         Self::BalanceAdjusted,
+        Self::CreditsTransferred,
     ];
 
     /// What it happened to, and what happened.
@@ -64,6 +67,7 @@ impl BookedKind {
             Self::CreditsExpired => ("credits", "expired"),
             Self::CreditsVoided => ("credits", "voided"),
             Self::BalanceAdjusted => ("balance", "adjusted"),
+            Self::CreditsTransferred => ("credits", "transferred"),
         }
     }
 }
@@ -107,6 +111,8 @@ pub struct Booked {
     pub reservation_id: Option<Uuid>,
     /// The correction.
     pub adjustment_id: Option<Uuid>,
+    /// The transfer: the other account's entry names the same.
+    pub transfer_id: Option<Uuid>,
 }
 
 /// The balance fell below the threshold: `data` of that event.
@@ -226,6 +232,7 @@ mod tests {
             usage_id: Some(Uuid::from_u128(8)),
             reservation_id: Some(Uuid::from_u128(9)),
             adjustment_id: None,
+            transfer_id: None,
         }
     }
 
@@ -256,6 +263,7 @@ mod tests {
                 "usage_id": "00000000-0000-0000-0000-000000000008",
                 "reservation_id": "00000000-0000-0000-0000-000000000009",
                 "adjustment_id": null,
+                "transfer_id": null,
             },
         });
         assert_eq!(told, expected);

@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_line;
 mod credentials;
+mod moving;
 mod oauth_library;
 mod outages;
 mod own_events;
@@ -57,4 +58,7 @@ in_both_shapes! {
     crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,
     crate::refresh_rotation::a_kill_locks_nobody_out as a_kill_in_a_refresh_locks_nobody_out,
     crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,
+    crate::moving::credits_of_a_mistyped_id_are_brought_back as credits_of_a_mistyped_id_are_brought_back,
+    crate::moving::a_batch_killed_half_way_goes_on as a_batch_killed_half_way_goes_on,
+    crate::moving::a_kill_moves_whole_or_not_at_all as a_kill_moves_whole_or_not_at_all,
 }

@@ -124,6 +124,13 @@ def good_body(case, dice):
             callers.set_rate(RESOURCE)
             body = {"resource": RESOURCE, "units": {"tokens": dice.roll(9000)}}
         return body | {"expires_in": 60} if label.endswith("/reservations") else body
+    if label.endswith("/transfers"):
+        if case.path_parameters["user_id"] == user.here().user_id:
+            callers.book(user.here().user_id, "allocations", credits=10)
+        body = {"to": uuid.uuid4().hex, "reason": "mistyped"}
+        return body | ({"all": True} if dice.roll(2) else {"credits": 1 + dice.roll(9)})
+    if label == "POST /v1/allocations/batch":
+        return {"allocations": [{"user_id": uuid.uuid4().hex, "credits": 1 + dice.roll(9)}]}
     if label == "POST /v1/users/verify-email":
         return {"token": mailed_token("/v1/users/resend-verification", "verify-email")}
     return None

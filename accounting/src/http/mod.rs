@@ -17,6 +17,7 @@ mod reservations;
 pub(crate) mod shut_out;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod usage;
 mod user_id;
 
@@ -53,6 +54,7 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(allocations::create::create, allocations::list::list))
         .routes(routes!(allocations::get::get))
         .routes(routes!(allocations::void::void))
+        .routes(routes!(allocations::batch::batch))
         .routes(routes!(usage::create::create, usage::list::list))
         .routes(routes!(usage::get::get))
         .routes(routes!(usage::refund::refund))
@@ -67,6 +69,7 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(rates::get::get, rates::put::put))
         .routes(routes!(rates::versions::versions))
         .routes(routes!(rates::version::version))
+        .routes(routes!(transfers::create::create))
 }
 
 /// The document that describes accounting's routes.

@@ -1,4 +1,4 @@
-//! What goes into the ledger: commands, each for one account.
+//! What goes into the ledger: commands, each for one account, and transfers for two.
 
 use accrue_events::user::UserSnapshot;
 use serde_json::Value;
@@ -11,10 +11,10 @@ use super::idempotency::IdempotencyKey;
 /// Who asks where nobody does: what falls due, welcome credits.
 pub(super) const SYSTEM: &str = "system";
 
-/// Something that is to change one account.
+/// Something that is to change one account, or, for transfers, two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Whose account.
+    /// Whose account. Of a transfer: whose credits go.
     pub user_id: String,
     /// Who asks.
     pub actor: String,
@@ -66,6 +66,8 @@ pub enum Action {
     },
     /// Correct the balance by hand.
     Adjust(Adjust),
+    /// Move credits to another account.
+    Transfer(Transfer),
     /// Take over what auth says of the user. `welcome_id` names the welcome
     /// allocation should this snapshot be the one that earns it.
     ApplyUser {
@@ -169,7 +171,34 @@ pub enum Correction {
     SetAvailable(i64),
 }
 
+/// Credits to move to another account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The id of the transfer. Those of the allocations that it makes count up from it.
+    pub transfer_id: Uuid,
+    /// Who gets them: somebody else.
+    pub to: String,
+    /// How many of what is available; none for all that is available or pending.
+    pub credits: Option<i64>,
+    /// Why.
+    pub reason: String,
+}
+
 impl Command {
+    /// The other account that this changes.
+    #[must_use]
+    pub fn counterparty(&self) -> Option<&str> {
+        match &self.action {
+            Action::Transfer(order) => Some(&order.to),
+            _ => None,
+        }
+    }
+
+    /// Everybody whose account this changes.
+    pub fn user_ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.user_id.as_str()).chain(self.counterparty())
+    }
+
     /// The command that an event of auth becomes. `welcome_id` is a fresh UUID of version 7.
     #[must_use]
     pub fn apply_user(user: UserSnapshot, welcome_id: Uuid) -> Self {

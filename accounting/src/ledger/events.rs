@@ -55,6 +55,7 @@ impl AccountState {
             usage_id: None,
             reservation_id: None,
             adjustment_id: None,
+            transfer_id: None,
         };
         let reference = Some(entry.reference);
         let (kind, booked) = match entry.kind {
@@ -75,6 +76,9 @@ impl AccountState {
             }
             EntryKind::Adjustment => {
                 (BookedKind::BalanceAdjusted, Booked { adjustment_id: reference, ..none })
+            }
+            EntryKind::TransferOut | EntryKind::TransferIn => {
+                (BookedKind::CreditsTransferred, Booked { transfer_id: reference, ..none })
             }
         };
         self.event("booked", entry, Happening::Booked(kind, booked))

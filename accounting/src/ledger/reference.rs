@@ -11,16 +11,16 @@ use super::*;
 use crate::rates::{RateCard, RateVersion, UnitRate, Unpriced};
 
 #[derive(Default)]
-struct Lot {
-    made_at: i64,
-    priority: i16,
-    begin: i64,
-    end: Option<i64>,
-    has_begun: bool,
-    is_voided: bool,
-    credits: i64,
-    left: i64,
-    held: i64,
+pub(super) struct Lot {
+    pub(super) made_at: i64,
+    pub(super) priority: i16,
+    pub(super) begin: i64,
+    pub(super) end: Option<i64>,
+    pub(super) has_begun: bool,
+    pub(super) is_voided: bool,
+    pub(super) credits: i64,
+    pub(super) left: i64,
+    pub(super) held: i64,
 }
 
 struct Hold {
@@ -34,7 +34,7 @@ struct Hold {
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) second: i64,
-    lots: BTreeMap<Uuid, Lot>,
+    pub(super) lots: BTreeMap<Uuid, Lot>,
     holds: BTreeMap<Uuid, Hold>,
     /// What was drawn and did not come back, one credit after the other.
     uses: BTreeMap<Uuid, Vec<Uuid>>,
@@ -82,7 +82,7 @@ impl Model {
         Ok(i64::try_from(credits).expect("few"))
     }
 
-    fn available(&self) -> i64 {
+    pub(super) fn available(&self) -> i64 {
         self.lots.values().map(|lot| lot.left).sum()
     }
 
@@ -96,7 +96,7 @@ impl Model {
         *id
     }
 
-    fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
+    pub(super) fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
         let available = self.available();
         if credits > available {
             return Err(Rejection::InsufficientCredits { available, required: credits });
@@ -104,7 +104,7 @@ impl Model {
         Ok((0..credits).map(|_| self.take_one()).collect())
     }
 
-    fn lot(&mut self, id: Uuid) -> &mut Lot {
+    pub(super) fn lot(&mut self, id: Uuid) -> &mut Lot {
         self.lots.get_mut(&id).expect("there is one")
     }
 
@@ -202,6 +202,7 @@ impl Model {
                 Ok(())
             }
             Action::Adjust(order) => self.adjust(order),
+            Action::Transfer(_) => unreachable!("a transfer changes two accounts: see references"),
             Action::ApplyUser { .. } | Action::Settle => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! An account kept whole in memory and loaded in parts, no more than a store would load.
+//! Accounts kept whole in memory and loaded in parts, no more than a store would load.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,12 @@ pub(super) struct Whole {
 
 impl Whole {
     pub(super) fn new() -> Self {
+        Self::of("u")
+    }
+
+    fn of(user_id: &str) -> Self {
         Self {
-            account: Account::placeholder("u"),
+            account: Account::placeholder(user_id),
             allocations: BTreeMap::new(),
             usages: BTreeMap::new(),
             reservations: BTreeMap::new(),
@@ -52,7 +56,7 @@ impl Whole {
         posted
     }
 
-    /// The account as a store loads it for `commands` at `now`.
+    /// The account as a store loads it for `commands`, all of a batch that change it, at `now`.
     pub(super) fn load(&self, commands: &[Command], now: OffsetDateTime) -> AccountState {
         let mut state = AccountState::new(self.account.clone());
         state.used_keys.clone_from(&self.keys);
@@ -69,6 +73,11 @@ impl Whole {
                 state.reservations.hold(one.clone());
             });
         }
+        let is_left = |command: &Command| command.user_id == self.account.user_id && command.needs().pending;
+        if commands.iter().any(is_left) {
+            let pending = self.allocations.values().filter(|one| one.is_pending);
+            pending.for_each(|one| state.allocations.hold(one.clone()));
+        }
         for id in state.allocations_named(commands.iter()) {
             self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
         }
@@ -83,10 +92,11 @@ impl Whole {
             self.allocations.values().filter(|one| one.remaining > 0 && !one.has_ended(now)).collect();
         open.sort_by_key(|one| one.burn_order());
         for allocation in open {
-            if needed <= 0 {
+            if needed.credits <= 0 || needed.allocations <= 0 {
                 break;
             }
-            needed -= allocation.remaining;
+            needed.credits -= allocation.remaining;
+            needed.allocations -= 1;
             state.allocations.hold(allocation.clone());
         }
         state
@@ -199,5 +209,59 @@ impl Whole {
         assert_eq!(told.next(), None, "told twice");
         let ids: BTreeSet<Uuid> = self.events.iter().map(|event| event.id).collect();
         assert_eq!(ids.len(), self.events.len(), "two events have one id");
+    }
+}
+
+/// Several accounts.
+pub(super) struct Books {
+    pub(super) accounts: BTreeMap<String, Whole>,
+}
+
+impl Books {
+    pub(super) fn of(user_ids: &[&str]) -> Self {
+        let accounts = user_ids.iter().map(|user_id| ((*user_id).to_owned(), Whole::of(user_id)));
+        Self { accounts: accounts.collect() }
+    }
+
+    /// Decides `commands` as one batch.
+    pub(super) fn post(
+        &mut self,
+        commands: &[Command],
+        now: OffsetDateTime,
+    ) -> Vec<Result<Receipt, Rejection>> {
+        let named: BTreeSet<&str> = commands.iter().flat_map(Command::user_ids).collect();
+        let load = |user_id: &str| {
+            let changes_it = |command: &&Command| command.user_ids().any(|one| one == user_id);
+            let commands: Vec<Command> = commands.iter().filter(changes_it).cloned().collect();
+            (user_id.to_owned(), self.accounts[user_id].load(&commands, now))
+        };
+        let mut states: Accounts = named.into_iter().map(load).collect();
+        let posted = decide_all(&mut states, commands, Policies::DEFAULT, now);
+        for (user_id, state) in states {
+            self.accounts.get_mut(&user_id).expect("there is one").save(state);
+        }
+        posted
+    }
+
+    /// That each account's books are in order, and that what transfers took from one came
+    /// to the other.
+    pub(super) fn check(&self) {
+        let mut ends: BTreeMap<Uuid, Vec<(&str, &Entry)>> = BTreeMap::new();
+        for (user_id, whole) in &self.accounts {
+            whole.check();
+            for entry in whole.entries.iter().filter(|entry| entry.counterparty.is_some()) {
+                ends.entry(entry.reference).or_default().push((user_id, entry));
+            }
+        }
+        for (id, ends) in ends {
+            let [(one, first), (other, second)] = ends[..] else { panic!("{id} has {} ends", ends.len()) };
+            let counterparties = (first.counterparty.as_deref(), second.counterparty.as_deref());
+            assert_eq!(counterparties, (Some(other), Some(one)));
+            assert_eq!((first.credits + second.credits, &first.reason), (0, &second.reason));
+            assert_eq!((first.recorded_at, first.draws.len()), (second.recorded_at, second.draws.len()));
+            let (out, back) =
+                if first.kind == EntryKind::TransferOut { (first, second) } else { (second, first) };
+            assert_eq!((out.kind, back.kind), (EntryKind::TransferOut, EntryKind::TransferIn));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Balances change in one place, `AccountState::book`, and only by the draws of the
 //! entry that it writes: what the entries say is what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -129,6 +129,11 @@ impl AccountState {
     /// # Panics
     /// When an allocation would be overdrawn or is not held. Whoever books has checked.
     pub(super) fn book(&mut self, booking: Booking<'_>) {
+        self.book_between(booking, None);
+    }
+
+    /// The same for an entry of a transfer, with the user at its other end.
+    pub(super) fn book_between(&mut self, booking: Booking<'_>, counterparty: Option<&str>) {
         let Booking { kind, draws, reference, actor, reason, at } = booking;
         let draws = merged(draws);
         let at = self.account.decision_time(at);
@@ -163,6 +168,7 @@ impl AccountState {
             reserved_after: account.reserved,
             draws,
             reference,
+            counterparty: counterparty.map(ToOwned::to_owned),
             actor: actor.to_owned(),
             reason: reason.map(ToOwned::to_owned),
             recorded_at: at,
@@ -180,7 +186,11 @@ impl AccountState {
 }
 
 /// One draw an allocation, in the order of their first, without those that cancel out.
+/// What changes nothing from the start was meant to be named, and stays.
 fn merged(draws: Vec<Draw>) -> Vec<Draw> {
+    let is_nothing = |draw: &Draw| draw.remaining == 0 && draw.reserved == 0;
+    let named: BTreeSet<Uuid> =
+        draws.iter().filter(|draw| is_nothing(draw)).map(|draw| draw.allocation_id).collect();
     let mut merged: Vec<Draw> = Vec::with_capacity(draws.len());
     let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     for draw in draws {
@@ -192,7 +202,7 @@ fn merged(draws: Vec<Draw>) -> Vec<Draw> {
             merged.push(draw);
         }
     }
-    merged.retain(|draw| draw.remaining != 0 || draw.reserved != 0);
+    merged.retain(|draw| !is_nothing(draw) || named.contains(&draw.allocation_id));
     merged
 }
 

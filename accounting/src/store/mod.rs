@@ -18,7 +18,7 @@ pub use error::{OpenError, StoreError};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 pub use rates::{RateStanding, RateStore};
 
-use crate::ledger::{Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reservation, Usage};
 
 /// What became of each command of a batch, in its order.
 pub type Posted = Vec<Result<Receipt, Rejection>>;
@@ -35,6 +35,11 @@ pub trait LedgerStore: RateStore + Outbox {
     /// the very end, which is why every command carries a key or a version that makes
     /// posting it again harmless.
     async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError>;
+
+    /// Takes the key of a request that is about many accounts, once for ever, for the
+    /// request whose fingerprint it has. Says whether it is that request's: taken now, or
+    /// by the same request before.
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError>;
 
     /// How many batches can be posted side by side.
     fn lanes(&self) -> usize;

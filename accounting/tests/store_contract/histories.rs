@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Adjust, Allocate, Capture, Command, Correction, Cost, OnShortfall, Policies, Reserve, Use,
+    Action, Adjust, Allocate, Capture, Command, Correction, Cost, OnShortfall, Policies, Reserve, Transfer,
+    Use,
 };
 use accrue_accounting::rates::RateOrder;
 use accrue_accounting::store::{AccountFilter, LedgerStore};
@@ -44,7 +45,8 @@ impl History {
 
     fn id(&mut self) -> Uuid {
         self.made += 1;
-        Uuid::from_u128(self.made)
+        // What a transfer makes counts up from its id.
+        Uuid::from_u128(self.made << 16)
     }
 
     fn some(&mut self, percent: i64, below: i64) -> Option<i64> {
@@ -94,7 +96,7 @@ impl History {
 
     fn action(&mut self) -> Action {
         let id = self.id();
-        match self.any(20) {
+        match self.any(23) {
             0..7 => self.allocate(),
             7..11 => {
                 self.usages.push(id);
@@ -123,7 +125,12 @@ impl History {
                 let reservation_id = self.pick(|made| &made.reservations);
                 Action::Extend { reservation_id, expires_in_s: 60 * (self.any(60) + 1) }
             }
-            18 => Action::Void { allocation_id: self.pick(|made| &made.allocations), reason: None },
+            18..21 => {
+                let to = USERS[usize::try_from(self.any(3)).expect("small")].to_owned();
+                let (credits, reason) = (self.some(60, 60), "mistyped".to_owned());
+                Action::Transfer(Transfer { transfer_id: id, to, credits, reason })
+            }
+            21 => Action::Void { allocation_id: self.pick(|made| &made.allocations), reason: None },
             _ => {
                 let change = match self.any(2) {
                     0 => Correction::By(self.any(40) - 20),

@@ -12,6 +12,7 @@ mod reading;
 mod refusing;
 mod relaying;
 mod spending;
+mod transferring;
 
 /// Runs each of the functions named over each store.
 macro_rules! over_both_stores {
@@ -86,4 +87,17 @@ over_both_stores! {
     crate::relaying::two_relays_lose_nothing as two_relays_lose_nothing,
     crate::relaying::a_commit_is_published_at_once as a_commit_is_published_at_once,
     crate::relaying::what_is_left_when_events_are_off_is_published as what_is_left_when_events_are_off_is_published,
+    crate::transferring::all_that_is_not_held_moves as all_that_is_not_held_moves,
+    crate::transferring::what_is_refused_moves_nothing as what_is_refused_moves_nothing,
+    crate::transferring::a_batch_moves_and_spends_in_order as a_batch_moves_and_spends_in_order,
+    crate::transferring::many_small_allocations_move_in_parts
+        as many_small_allocations_move_in_parts,
+    crate::transferring::too_many_pending_allocations_are_told
+        as too_many_pending_allocations_are_told,
+    crate::transferring::one_transfer_sent_fifty_times_applies_once
+        as one_transfer_sent_fifty_times_applies_once,
+    crate::transferring::opposite_transfers_at_once_both_pass
+        as opposite_transfers_at_once_both_pass,
+    crate::transferring::transfers_in_a_ring_lose_nothing as transfers_in_a_ring_lose_nothing,
+    crate::transferring::the_key_of_a_batch_is_taken_once as the_key_of_a_batch_is_taken_once,
 }

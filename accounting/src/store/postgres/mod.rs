@@ -1,5 +1,6 @@
 //! The ledger on PostgreSQL: connections, deadlines, schema.
 
+mod batch_keys;
 mod burn;
 mod due;
 mod load;
@@ -25,9 +26,11 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, named, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all, events_of};
+use crate::ledger::{
+    Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all, events_of,
+};
 
-/// Connections for reading, beside one a lane for writing.
+/// Connections for what no lane does, beside one a lane for writing.
 const READERS: u32 = 8;
 /// Connections for the outbox, made when it is first looked at: one for its relay, one for
 /// whoever measures it. Neither waits for the ledger, nor the ledger for them.
@@ -139,7 +142,7 @@ impl PostgresLedger {
         }
         let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
         let locked = load::locked_by_others(connection, &user_ids).await?;
-        let is_free = |command: &Command| !locked.contains(&command.user_id);
+        let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
         let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
         if locked.is_empty() || free.is_empty() {
             return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
@@ -168,6 +171,7 @@ impl PostgresLedger {
         load::keys(&mut transaction, &mut accounts, commands).await?;
         due::due(&mut transaction, &mut accounts, now).await?;
         load::named(&mut transaction, &mut accounts, commands).await?;
+        load::pending(&mut transaction, &mut accounts, commands).await?;
         let named = named::allocations(&accounts, commands);
         load::allocations(&mut transaction, &mut accounts, &named).await?;
         rates::load(&mut transaction, &mut accounts, commands, now).await?;
@@ -193,6 +197,11 @@ impl LedgerStore for PostgresLedger {
             drop(connection.detach());
         }
         posted
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        // Of the connections that are tested before use: nobody tries this again.
+        batch_keys::claim(&self.readers, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {

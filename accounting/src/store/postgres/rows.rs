@@ -63,6 +63,7 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
         reserved_after: row.try_get("reserved_after")?,
         draws: row.try_get::<Json<_>, _>("draws")?.0,
         reference: row.try_get("reference")?,
+        counterparty: row.try_get("counterparty")?,
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: row.try_get("recorded_at")?,

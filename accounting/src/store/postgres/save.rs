@@ -81,13 +81,13 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     }
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at)
+                              actor, reason, recorded_at, counterparty)
          SELECT user_id, seq, kind, credits, balance_after, reserved_after, draws::json, reference, actor,
-                reason, recorded_at
+                reason, recorded_at, counterparty
          FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[])
+                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
              AS new (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference, actor,
-                     reason, recorded_at)",
+                     reason, recorded_at, counterparty)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, entry)| entry.seq))
@@ -100,6 +100,7 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     .bind(column(rows, |(_, entry)| entry.actor.as_str()))
     .bind(column(rows, |(_, entry)| entry.reason.as_deref()))
     .bind(column(rows, |(_, entry)| entry.recorded_at))
+    .bind(column(rows, |(_, entry)| entry.counterparty.as_deref()))
     .execute(connection)
     .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod batch_keys;
 mod due;
 mod load;
 mod outbox;
@@ -27,7 +28,7 @@ use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
     OpenError, Posted, StoreError, require_all,
 };
-use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all, events_of};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage, decide_all, events_of};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -137,6 +138,10 @@ impl LedgerStore for SqliteLedger {
         outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         transaction.commit().await?;
         Ok(posted)
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        batch_keys::claim(&self.writer, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {

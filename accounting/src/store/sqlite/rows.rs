@@ -143,6 +143,7 @@ pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         reserved_after: row.try_get("reserved_after")?,
         draws: json(row, "draws")?,
         reference: row.try_get("reference")?,
+        counterparty: row.try_get("counterparty")?,
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: time(row, "recorded_at")?,

@@ -87,8 +87,8 @@ async fn insert_entry(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              actor, reason, recorded_at, counterparty)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(entry.seq)
@@ -101,6 +101,7 @@ async fn insert_entry(
     .bind(&entry.actor)
     .bind(&entry.reason)
     .bind(clock::to_micros(entry.recorded_at))
+    .bind(&entry.counterparty)
     .execute(connection)
     .await?;
     Ok(())
