@@ -59,8 +59,9 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
-    let (router, document) =
-        http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
+    let accounting =
+        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
     let verifier = Verifier::new(

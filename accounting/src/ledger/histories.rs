@@ -1,5 +1,7 @@
 //! Random histories of commands, against the reference, and against themselves.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -170,5 +172,49 @@ proptest! {
         prop_assert_eq!(&late.entries, &swept.entries);
         prop_assert_eq!(&late.allocations, &swept.allocations);
         prop_assert_eq!(&late.reservations, &swept.reservations);
+    }
+
+    #[test]
+    fn the_past_is_explained_as_it_was(
+        batches in prop::collection::vec((prop::collection::vec(any_intent(), 1..4), 0..9_i64), 1..20)
+    ) {
+        let (mut whole, mut made, mut second) = (Whole::new(), Made::default(), 0);
+        let mut seen: BTreeMap<i64, Whole> = BTreeMap::new();
+        for (batch, step) in batches {
+            // Also at the instants in between, at which only what falls due happens.
+            for between in second..=second + step {
+                let mut then = whole.clone();
+                then.post(&[Command::settle("u".to_owned())], Policies::DEFAULT, at(between));
+                seen.insert(between, then);
+            }
+            second += step;
+            let commands: Vec<Command> =
+                batch.iter().map(|intent| command(made.action(intent, second))).collect();
+            whole.post(&commands, Policies::DEFAULT, at(second));
+            seen.insert(second, whole.clone());
+        }
+        whole.post(&[Command::settle("u".to_owned())], Policies::DEFAULT, at(second));
+        for (second, then) in &seen {
+            let explained = whole.explain(at(*second));
+            prop_assert!(explained.iter().all(|one| one.parts.add_up()), "{explained:?}");
+            // What is known since, such as a void, has changed nothing about it.
+            prop_assert_eq!(explained.len(), then.allocations.len());
+            for one in &explained {
+                let was = &then.allocations[&one.allocation.id];
+                let pending = if was.is_pending { was.credits } else { 0 };
+                let numbers = [was.remaining, was.reserved, pending].map(i128::from);
+                let Parts { remaining, reserved, pending, used, refunded, .. } = one.parts;
+                prop_assert_eq!([remaining, reserved, pending], numbers);
+                prop_assert_eq!(one.status, was.status(at(*second)));
+                prop_assert_eq!((used, one.parts.unbooked), (then.used_of(was.id), 0));
+                prop_assert!(refunded <= used);
+            }
+            let sum = |part: fn(&Parts) -> i128| explained.iter().map(|one| part(&one.parts)).sum::<i128>();
+            let Account { available, reserved, pending, .. } = then.account;
+            let sums = [sum(|one| one.remaining), sum(|one| one.reserved), sum(|one| one.pending)];
+            prop_assert_eq!(sums, [available, reserved, pending].map(i128::from));
+            let refunded: i64 = then.usages.values().map(|usage| usage.refunded).sum();
+            prop_assert_eq!(sum(|one| one.refunded), i128::from(refunded));
+        }
     }
 }

@@ -17,6 +17,7 @@ mod histories;
 mod holdings;
 mod idempotency;
 mod needs;
+mod parts;
 mod policies;
 #[cfg(test)]
 mod properties;
@@ -45,6 +46,7 @@ pub use entry::{Draw, Entry, EntryKind};
 pub use holdings::{Change, Holdings, Identified};
 pub use idempotency::{IdempotencyKey, KeyRecord, REPLY_KEPT_DAYS};
 pub use needs::Needs;
+pub use parts::{ExplainedAllocation, Flow, Parts};
 pub use policies::{Policies, Spending, WelcomePolicy};
 pub use receipt::{Receipt, Rejection, Reply, UserChange};
 pub use reply::{
