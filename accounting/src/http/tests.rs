@@ -1,5 +1,7 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
+mod reading;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
 //! The same random histories over PostgreSQL and SQLite, with equal results to the last byte.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
     Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
 };
-use accrue_accounting::store::{AccountFilter, LedgerStore};
+use accrue_accounting::store::{AccountFilter, ExplainedBalance, LedgerStore};
 use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -129,6 +130,44 @@ impl History {
     }
 }
 
+/// The balances as they were told at an instant.
+type Told = BTreeMap<(OffsetDateTime, &'static str), ExplainedBalance>;
+
+async fn explain(
+    store: &Arc<dyn LedgerStore>,
+    user_id: &str,
+    at: OffsetDateTime,
+) -> Option<ExplainedBalance> {
+    let mut told = store.balance(user_id, at, None, 9_999).await.expect("readable")?;
+    // What has become of an allocation since is no part of it.
+    for one in &mut told.allocations {
+        let allocation = &mut one.allocation;
+        (allocation.remaining, allocation.reserved) = (0, 0);
+        (allocation.is_pending, allocation.is_voided) = (false, false);
+    }
+    Some(told)
+}
+
+/// Adds what the store tells of `at`, which is now.
+async fn remember(told: &mut Told, store: &Arc<dyn LedgerStore>, at: OffsetDateTime) {
+    for user_id in USERS {
+        if let Some(explained) = explain(store, user_id, at).await {
+            told.insert((at, user_id), explained);
+        }
+    }
+}
+
+/// That both tell the same of every instant as was told when it was now.
+async fn compare_past(stores: &[Arc<dyn LedgerStore>; 2], told: &Told, seed: u64) {
+    assert!(told.len() > 100, "seed {seed}: only {} were remembered", told.len());
+    for ((at, user_id), told) in told {
+        for store in stores {
+            let again = explain(store, user_id, *at).await;
+            assert_eq!(again.as_ref(), Some(told), "seed {seed}: {user_id} at {at}");
+        }
+    }
+}
+
 /// That both show the same now.
 async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     let [one, other] = stores;
@@ -160,7 +199,7 @@ async fn both_stores_tell_the_same_history() {
             (sqlite.store_at_noon().await, fresh.store_at_noon().await);
         let stores = [one, other];
         let mut history = History::new(seed);
-        let mut accepted = 0;
+        let (mut accepted, mut told) = (0, Told::new());
         for round in 0..150 {
             let step = Duration::minutes(history.any(6));
             clock.advance(step);
@@ -171,12 +210,14 @@ async fn both_stores_tell_the_same_history() {
             let too = stores[1].post(&commands, Policies::DEFAULT).await.expect("posted");
             assert_eq!(posted, too, "seed {seed}, round {round}: {commands:?}");
             accepted += posted.iter().filter(|one| one.is_ok()).count();
+            remember(&mut told, &stores[round % 2], history.now).await;
             if round % 10 == 0 {
                 let step = Duration::minutes(history.any(20));
                 clock.advance(step);
                 other_clock.advance(step);
                 history.now += step;
                 compare(&stores, seed).await;
+                remember(&mut told, &stores[round / 10 % 2], history.now).await;
             }
         }
         for user_id in USERS {
@@ -187,6 +228,7 @@ async fn both_stores_tell_the_same_history() {
             }
         }
         compare(&stores, seed).await;
+        compare_past(&stores, &told, seed).await;
         assert!(accepted > 400, "seed {seed}: only {accepted} commands were accepted");
     }
     drop(postgres);

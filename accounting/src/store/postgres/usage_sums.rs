@@ -70,17 +70,23 @@ pub(super) async fn by_month(
     limit: u32,
 ) -> Result<Vec<UsageSum>, StoreError> {
     let rows = sqlx::query(
-        "SELECT date_trunc('month', days.day)::date AS begin, usages.user_id,
-                usages.resource COLLATE \"C\" AS resource, sum(usages.credits)::text AS credits,
-                sum(usages.refunded)::text AS refunded, sum(usages.uncollected)::text AS uncollected,
-                count(*) AS count
+        "SELECT date_trunc('month', days.day)::date AS begin, $3 AS user_id, sums.resource,
+                sum(sums.credits)::text AS credits, sum(sums.refunded)::text AS refunded,
+                sum(sums.uncollected)::text AS uncollected, sum(sums.count)::bigint AS count
          FROM generate_series($1::date::timestamp, $2::date::timestamp, interval '1 day') AS days (day)
-         JOIN usages ON (usages.recorded_at AT TIME ZONE 'UTC')::date = days.day::date
-         WHERE days.day < $2 AND usages.user_id = $3 AND ($4::text IS NULL OR usages.resource = $4)
+         CROSS JOIN LATERAL (
+             SELECT resource COLLATE \"C\" AS resource, sum(credits) AS credits, sum(refunded) AS refunded,
+                    sum(uncollected) AS uncollected, count(*) AS count
+             FROM usages
+             WHERE (recorded_at AT TIME ZONE 'UTC')::date = days.day::date AND user_id = $3
+                 AND ($4::text IS NULL OR resource = $4)
+             GROUP BY resource COLLATE \"C\"
+         ) AS sums
+         WHERE days.day < $2
              AND ($5::date IS NULL OR date_trunc('month', days.day) < $5
                   OR (date_trunc('month', days.day) = $5 AND $6::text IS NOT NULL
-                      AND (usages.resource COLLATE \"C\" > $6 OR usages.resource IS NULL)))
-         GROUP BY 1, 2, 3 ORDER BY 1 DESC, 3 LIMIT $7",
+                      AND (sums.resource > $6 OR sums.resource IS NULL)))
+         GROUP BY 1, sums.resource ORDER BY 1 DESC, sums.resource LIMIT $7",
     )
     .bind(filter.days.since)
     .bind(filter.days.until)
