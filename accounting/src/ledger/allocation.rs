@@ -30,20 +30,6 @@ words! {
     }
 }
 
-impl AllocationStatus {
-    /// The status of what was voided, waits, has ended, or has nothing left: the first of
-    /// these that holds counts.
-    pub(super) fn of(is_voided: bool, is_pending: bool, has_ended: bool, is_empty: bool) -> Self {
-        match (is_voided, is_pending, has_ended, is_empty) {
-            (true, ..) => Self::Voided,
-            (_, true, ..) => Self::Pending,
-            (_, _, true, _) => Self::Expired,
-            (_, _, _, true) => Self::Spent,
-            _ => Self::Open,
-        }
-    }
-}
-
 /// Credits that came in together. `remaining` and `reserved` are what the draws of
 /// all entries on it add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +72,17 @@ impl Allocation {
     /// Where it stands at `at`, once what is due by then was booked.
     #[must_use]
     pub fn status(&self, at: OffsetDateTime) -> AllocationStatus {
-        let is_empty = self.remaining + self.reserved == 0;
-        AllocationStatus::of(self.is_voided, self.is_pending, self.has_ended(at), is_empty)
+        if self.is_voided {
+            AllocationStatus::Voided
+        } else if self.is_pending {
+            AllocationStatus::Pending
+        } else if self.has_ended(at) {
+            AllocationStatus::Expired
+        } else if self.remaining + self.reserved == 0 {
+            AllocationStatus::Spent
+        } else {
+            AllocationStatus::Open
+        }
     }
 
     /// The order in which credits are spent: priority, then the soonest end (none

@@ -205,6 +205,7 @@ proptest! {
                 let numbers = [was.remaining, was.reserved, pending].map(i128::from);
                 let Parts { remaining, reserved, pending, used, refunded, .. } = one.parts;
                 prop_assert_eq!([remaining, reserved, pending], numbers);
+                prop_assert_eq!(&one.allocation, was);
                 prop_assert_eq!(one.status, was.status(at(*second)));
                 prop_assert_eq!((used, one.parts.unbooked), (then.used_of(was.id), 0));
                 prop_assert!(refunded <= used);

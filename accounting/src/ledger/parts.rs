@@ -147,8 +147,7 @@ impl Parts {
 /// An allocation at an instant, and what had become of its credits by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExplainedAllocation {
-    /// What it was made with. Where it stands now is in here, too: see the other fields
-    /// for the instant.
+    /// The allocation as it was.
     pub allocation: Allocation,
     /// Where it stood.
     pub status: AllocationStatus,
@@ -157,23 +156,25 @@ pub struct ExplainedAllocation {
 }
 
 impl ExplainedAllocation {
-    /// `allocation` at `at`. `is_voided` says whether an entry of kind void that refers to
-    /// it was booked by then; `flows` are the draws on it of all entries by then, together
-    /// with those of what was due.
+    /// `allocation`, in whatever state it is now, as it was at `at`. `is_voided` says whether
+    /// an entry of kind void that refers to it was booked by then; `flows` are the draws on
+    /// it of all entries by then, together with those of what was due.
     #[must_use]
-    pub fn new(allocation: Allocation, at: OffsetDateTime, is_voided: bool, flows: &[Flow]) -> Self {
+    pub fn new(mut allocation: Allocation, at: OffsetDateTime, is_voided: bool, flows: &[Flow]) -> Self {
         let credits = i128::from(allocation.credits);
         let mut parts = flows.iter().fold(Parts::of(credits), Parts::after);
         let begin = allocation.effective_at.filter(|begin| *begin > allocation.recorded_at);
         let has_begun = flows.iter().any(|flow| flow.kind == EntryKind::Allocation);
-        let is_pending = begin.is_some_and(|begin| begin > at) && !is_voided;
-        if is_pending {
+        allocation.is_voided = is_voided;
+        allocation.is_pending = begin.is_some_and(|begin| begin > at) && !is_voided;
+        if allocation.is_pending {
             parts = parts.waiting(credits);
         } else if begin.is_some() && is_voided && !has_begun {
             parts = parts.forfeited(credits);
         }
-        let is_empty = parts.remaining + parts.reserved == 0;
-        let status = AllocationStatus::of(is_voided, is_pending, allocation.has_ended(at), is_empty);
-        Self { allocation, status, parts }
+        // Both are parts of the credits.
+        allocation.remaining = i64::try_from(parts.remaining).unwrap_or(i64::MAX);
+        allocation.reserved = i64::try_from(parts.reserved).unwrap_or(i64::MAX);
+        Self { status: allocation.status(at), allocation, parts }
     }
 }

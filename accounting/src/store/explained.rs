@@ -27,8 +27,8 @@ pub(super) struct Instant {
     pub(super) at: OffsetDateTime,
     /// Entries that settling would book: they count, and are stored nowhere.
     pub(super) due: Vec<Entry>,
-    /// What the account holds now, if nothing was booked after the instant.
-    pub(super) latest: Option<BalanceView>,
+    /// What is available and reserved now, if nothing was booked after the instant.
+    pub(super) latest: Option<(i64, i64)>,
     /// The last entry that is stored.
     pub(super) stored_seq: i64,
 }
@@ -38,7 +38,7 @@ impl Instant {
     pub(super) fn new(state: AccountState, at: OffsetDateTime) -> Self {
         let account = &state.account;
         let is_latest = account.last_entry_at.is_none_or(|last| last <= at);
-        let latest = is_latest.then(|| BalanceView::from(account));
+        let latest = is_latest.then_some((account.available, account.reserved));
         let unstored = i64::try_from(state.entries.len()).unwrap_or(i64::MAX);
         let stored_seq = account.last_seq - unstored;
         let due = if is_latest { state.entries } else { Vec::new() };
@@ -121,23 +121,22 @@ pub(super) fn explained(
     sums: &Sums,
     page: AllocationsPage,
 ) -> Result<ExplainedBalance, StoreError> {
-    let (balance, reserved) = sums.balance;
+    // Allocations that wait are in no entry, and some may have been made since.
     let pending = sums.ahead - sums.forfeited_ahead;
-    let balance = instant.latest.unwrap_or(BalanceView {
-        available: balance - reserved,
-        reserved,
-        pending: i64::try_from(pending).unwrap_or(i64::MAX),
+    let (available, reserved) = instant.latest.unwrap_or_else(|| {
+        let (balance, reserved) = sums.balance;
+        (balance - reserved, reserved)
     });
+    let balance = BalanceView { available, reserved, pending: i64::try_from(pending).unwrap_or(i64::MAX) };
     let flows = sums.flows.iter().copied().chain(instant.due.iter().map(Flow::of_entry));
     let start = Parts::of(sums.credits).waiting(pending).forfeited(sums.forfeited);
     let mut totals =
         flows.map(|flow| Flow { reserved: 0, ..flow }).fold(start, |parts, flow| parts.after(&flow));
     totals.reserved = i128::from(balance.reserved);
     totals.remaining -= totals.reserved;
-    let told = (i128::from(balance.available), i128::from(balance.pending));
     let allocations = page.explain(instant);
     let is_sound = totals.add_up()
-        && (totals.remaining, totals.pending) == told
+        && totals.remaining == i128::from(balance.available)
         && allocations.iter().all(|one| one.parts.add_up());
     if is_sound {
         Ok(ExplainedBalance { at: instant.at, balance, totals, allocations })
