@@ -143,6 +143,8 @@ async fn explain(
 
 /// Adds what the store tells of one user's balance at `at`, which is now.
 async fn remember(told: &mut Told, store: &Arc<dyn LedgerStore>, (round, at): (usize, OffsetDateTime)) {
+    // Something may have been booked at this very instant since it was told of.
+    told.retain(|(instant, _), _| *instant != at);
     let user_id = USERS[round % 3];
     if let Some(explained) = explain(store, user_id, at).await {
         told.insert((at, user_id), explained);
@@ -151,7 +153,7 @@ async fn remember(told: &mut Told, store: &Arc<dyn LedgerStore>, (round, at): (u
 
 /// That both tell the same of every instant as was told when it was now.
 async fn compare_past(stores: &[Arc<dyn LedgerStore>; 2], told: &Told, seed: u64) {
-    assert!(told.len() > 100, "seed {seed}: only {} were remembered", told.len());
+    assert!(told.len() > 90, "seed {seed}: only {} were remembered", told.len());
     for ((at, user_id), told) in told {
         for store in stores {
             let again = explain(store, user_id, *at).await;

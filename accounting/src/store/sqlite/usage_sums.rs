@@ -64,7 +64,7 @@ async fn of_day(
                 sum(refunded >> 32) AS refunded_high, sum(refunded & 4294967295) AS refunded_low,
                 sum(uncollected >> 32) AS uncollected_high, sum(uncollected & 4294967295) AS uncollected_low,
                 count(*) AS count
-         FROM usages
+         FROM usages INDEXED BY usages_by_day
          WHERE recorded_at / 86400000000 = ?1 AND user_id >= ?2 AND user_id <= ifnull(?3, x'')
              AND (?4 IS NULL OR resource = ?4)
              AND (?5 IS NULL OR user_id <> ?5 OR (?6 IS NOT NULL AND (resource > ?6 OR resource IS NULL)))
@@ -118,6 +118,7 @@ async fn of_month(
     (days, after): (Days, Option<&UsagePosition>),
     limit: i64,
 ) -> Result<Vec<SqliteRow>, StoreError> {
+    // By itself SQLite would go through all of the user's usages once for each day.
     let rows = sqlx::query(
         "WITH RECURSIVE days (day) AS (SELECT ?1 UNION ALL SELECT day + 1 FROM days WHERE day + 1 < ?2)
          SELECT user_id, resource,
@@ -125,7 +126,8 @@ async fn of_month(
                 sum(refunded >> 32) AS refunded_high, sum(refunded & 4294967295) AS refunded_low,
                 sum(uncollected >> 32) AS uncollected_high, sum(uncollected & 4294967295) AS uncollected_low,
                 count(*) AS count
-         FROM days CROSS JOIN usages ON recorded_at / 86400000000 = day AND user_id = ?3
+         FROM days CROSS JOIN usages INDEXED BY usages_by_day
+             ON recorded_at / 86400000000 = day AND user_id = ?3
          WHERE (?4 IS NULL OR resource = ?4)
              AND (NOT ?5 OR (?6 IS NOT NULL AND (resource > ?6 OR resource IS NULL)))
          GROUP BY resource IS NULL, resource
