@@ -112,6 +112,7 @@ async fn usage_is_summed() {
         "since=2026-03-02&until=2026-03-02",
         "since=2025-01-01&until=2026-03-01",
         "since=2026-04-01",
+        "since=-9999-01-01&until=-9999-02-01",
         "resource=",
         "resource=%00",
         "cursor=AAAA",

@@ -48,7 +48,9 @@ impl PeriodParams {
 }
 
 fn parse_date(name: &str, text: &str) -> Result<Date, Problem> {
-    Date::parse(text, format_description!("[year]-[month]-[day]")).map_err(|_| {
+    let date = Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    // Years below 0 are more than databases keep.
+    date.filter(|date| date.year() >= 0).ok_or_else(|| {
         let detail = format!("{name} must be a day such as 2026-01-31.");
         Problem::invalid(vec![FieldError::new("", "invalid_date", detail)])
     })
