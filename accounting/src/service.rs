@@ -67,8 +67,9 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
     let readiness = own_events.watched(readiness, &mut collectors);
-    let (router, document) =
-        http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
+    let accounting =
+        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
     let verifier = Verifier::new(

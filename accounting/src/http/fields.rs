@@ -2,6 +2,7 @@
 
 use accrue_chassis::clock::whole_microseconds;
 use accrue_chassis::problem::{FieldError, Problem};
+use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
@@ -98,6 +99,14 @@ impl Fields {
 pub(super) fn utc(at: OffsetDateTime) -> Option<OffsetDateTime> {
     let at = at.checked_to_offset(UtcOffset::UTC)?;
     (0..=9999).contains(&at.year()).then(|| whole_microseconds(at))
+}
+
+/// A point in time in the query, as it is kept.
+pub(super) fn parse_time(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(utc).ok_or_else(|| {
+        let detail = format!("{name} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.");
+        Problem::invalid(vec![FieldError::new("", "invalid_time", detail)])
+    })
 }
 
 /// What is wrong with an amount that is not 1 to 2^53 - 1.

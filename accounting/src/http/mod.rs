@@ -3,6 +3,7 @@
 mod accounts;
 mod adjustments;
 mod allocations;
+mod balance;
 mod booking;
 mod cost;
 mod cursor;
@@ -19,10 +20,12 @@ pub(crate) mod shut_out;
 mod tests;
 mod transfers;
 mod usage;
+mod usage_sums;
 mod user_id;
 
 use std::sync::Arc;
 
+use accrue_chassis::clock::SharedClock;
 use axum::Router;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,6 +41,8 @@ pub(crate) struct Accounting {
     pub(crate) batcher: Batcher,
     /// For reading.
     pub(crate) store: Arc<dyn LedgerStore>,
+    /// The time, for what is asked about it.
+    pub(crate) clock: SharedClock,
 }
 
 /// All routes of accounting's own, and the document that describes them.
@@ -49,6 +54,7 @@ fn described() -> OpenApiRouter<Accounting> {
     OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(accounts::list::list))
         .routes(routes!(accounts::get::get))
+        .routes(routes!(balance::get::get))
         .routes(routes!(entries::list::list))
         .routes(routes!(entries::get::get))
         .routes(routes!(allocations::create::create, allocations::list::list))
@@ -58,6 +64,8 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(usage::create::create, usage::list::list))
         .routes(routes!(usage::get::get))
         .routes(routes!(usage::refund::refund))
+        .routes(routes!(usage_sums::account::account))
+        .routes(routes!(usage_sums::everyone::everyone))
         .routes(routes!(reservations::create::create, reservations::list::list))
         .routes(routes!(reservations::get::get))
         .routes(routes!(reservations::capture::capture))

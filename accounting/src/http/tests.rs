@@ -2,6 +2,7 @@
 
 mod batches;
 mod rates;
+mod reading;
 mod transfers;
 
 use std::sync::Arc;
@@ -72,7 +73,8 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let router = routes(Accounting { batcher, store }).0.layer(Extension(caller));
+        let accounting = Accounting { batcher, store, clock: Arc::<ManualClock>::clone(&clock) };
+        let router = routes(accounting).0.layer(Extension(caller));
         Self { router, clock, lifecycle, _files: files }
     }
 

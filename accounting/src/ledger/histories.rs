@@ -1,6 +1,6 @@
 //! Random histories of commands, against the reference, and against themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use time::{Duration, OffsetDateTime};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::reference::rates;
 use super::references::Models;
-use super::rig::Books;
+use super::rig::{Books, Whole};
 use super::*;
 use crate::rates::Units;
 
@@ -259,4 +259,60 @@ proptest! {
             prop_assert_eq!(&late.reservations, &swept.reservations);
         }
     }
+
+    #[test]
+    fn the_past_is_explained_as_it_was(
+        batches in prop::collection::vec((prop::collection::vec(any_command(), 1..4), 0..9_i64), 1..20)
+    ) {
+        let (mut books, mut history, mut second) = (rated(), History::default(), 0);
+        let settle = USERS.map(|user_id| Command::settle(user_id.to_owned()));
+        let mut seen: BTreeMap<i64, Books> = BTreeMap::new();
+        let mut see = |books: &Books, second: i64| {
+            let mut then = books.clone();
+            then.post(&settle, at(second));
+            seen.insert(second, then);
+        };
+        for (batch, step) in batches {
+            // Also at the instants in between, at which only what falls due happens.
+            (second..=second + step).for_each(|between| see(&books, between));
+            second += step;
+            let commands: Vec<Command> =
+                batch.iter().map(|intent| history.command(intent, second)).collect();
+            books.post(&commands, at(second));
+            history.find_arrived(&books);
+            see(&books, second);
+        }
+        books.post(&settle, at(second));
+        for (second, then) in &seen {
+            for (now, then) in books.accounts.values().zip(then.accounts.values()) {
+                explains(now, then, at(*second))?;
+            }
+        }
+    }
+}
+
+/// That `now` explains the account as it was `then`, at `at`.
+fn explains(now: &Whole, then: &Whole, at: OffsetDateTime) -> Result<(), TestCaseError> {
+    let explained = now.explain(at);
+    prop_assert!(explained.iter().all(|one| one.parts.add_up()), "{explained:?}");
+    // What is known since, such as a void, has changed nothing about it.
+    prop_assert_eq!(explained.len(), then.allocations.len());
+    for one in &explained {
+        let was = &then.allocations[&one.allocation.id];
+        let pending = if was.is_pending { was.credits } else { 0 };
+        let numbers = [was.remaining, was.reserved, pending].map(i128::from);
+        let Parts { remaining, reserved, pending, used, refunded, .. } = one.parts;
+        prop_assert_eq!([remaining, reserved, pending], numbers);
+        prop_assert_eq!(&one.allocation, was);
+        prop_assert_eq!(one.status, was.status(at));
+        prop_assert_eq!((used, one.parts.unbooked), (then.used_of(was.id), 0));
+        prop_assert!(refunded <= used);
+    }
+    let sum = |part: fn(&Parts) -> i128| explained.iter().map(|one| part(&one.parts)).sum::<i128>();
+    let Account { available, reserved, pending, .. } = then.account;
+    let sums = [sum(|one| one.remaining), sum(|one| one.reserved), sum(|one| one.pending)];
+    prop_assert_eq!(sums, [available, reserved, pending].map(i128::from));
+    let refunded: i64 = then.usages.values().map(|usage| usage.refunded).sum();
+    prop_assert_eq!(sum(|one| one.refunded), i128::from(refunded));
+    Ok(())
 }

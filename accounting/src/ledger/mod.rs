@@ -23,6 +23,7 @@ mod histories;
 mod holdings;
 mod idempotency;
 mod needs;
+mod parts;
 mod policies;
 #[cfg(test)]
 mod properties;
@@ -58,6 +59,7 @@ pub use events::{EventPolicy, events_of};
 pub use holdings::{Change, Holdings, Identified};
 pub use idempotency::{IdempotencyKey, KeyRecord, REPLY_KEPT_DAYS};
 pub use needs::{Needs, Spendable};
+pub use parts::{ExplainedAllocation, Flow, Parts};
 pub use policies::{Policies, Spending, WelcomePolicy};
 pub use receipt::{Receipt, Rejection, Reply, UserChange};
 pub use reply::{

@@ -13,6 +13,7 @@ use crate::rates::{RateVersion, in_force};
 pub(super) const BALANCE_LOW: i64 = 20;
 
 /// Everything of one account.
+#[derive(Clone)]
 pub(super) struct Whole {
     pub(super) account: Account,
     pub(super) allocations: BTreeMap<Uuid, Allocation>,
@@ -121,6 +122,31 @@ impl Whole {
         state.due_after = instants.into_iter().filter(|at| *at > now).min();
     }
 
+    /// Every allocation with what had become of it by `at`, told by the entries by then alone.
+    pub(super) fn explain(&self, at: OffsetDateTime) -> Vec<ExplainedAllocation> {
+        let by_then: Vec<&Entry> = self.entries.iter().filter(|entry| entry.recorded_at <= at).collect();
+        let explain = |one: &Allocation| {
+            let of_this = |draw: &&Draw| draw.allocation_id == one.id;
+            let flows = |entry: &&Entry| {
+                let flow = |draw| Flow::of_draw(entry.kind, draw);
+                entry.draws.iter().filter(of_this).map(flow).collect::<Vec<_>>()
+            };
+            let flows: Vec<Flow> = by_then.iter().flat_map(flows).collect();
+            let voids = |entry: &&Entry| entry.kind == EntryKind::Void && entry.reference == one.id;
+            ExplainedAllocation::new(one.clone(), at, by_then.iter().any(voids), &flows)
+        };
+        self.allocations.values().filter(|one| one.recorded_at <= at).map(explain).collect()
+    }
+
+    /// What usages drew on an allocation.
+    pub(super) fn used_of(&self, allocation_id: Uuid) -> i128 {
+        let draws = self.usages.values().flat_map(|usage| &usage.draws);
+        draws
+            .filter(|share| share.allocation_id == allocation_id)
+            .map(|share| i128::from(share.credits))
+            .sum()
+    }
+
     /// Writes what a batch made of the account back.
     pub(super) fn save(&mut self, batch: AccountState) {
         let policy = EventPolicy::On { balance_low: BALANCE_LOW };
@@ -213,6 +239,7 @@ impl Whole {
 }
 
 /// Several accounts.
+#[derive(Clone)]
 pub(super) struct Books {
     pub(super) accounts: BTreeMap<String, Whole>,
 }

@@ -1,22 +1,27 @@
 //! The ledger's store as the rest of accounting sees it: a port, its errors, its adapters.
 
 mod error;
+mod explained;
 mod named;
 mod pages;
 mod postgres;
 mod rates;
 mod sqlite;
+mod usage_sums;
 
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
 use accrue_events::outbox::Outbox;
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use error::{OpenError, StoreError};
+pub use explained::ExplainedBalance;
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 pub use rates::{RateStanding, RateStore};
+pub use usage_sums::{Days, UsageFilter, UsagePosition, UsageSum};
 
 use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reservation, Usage};
 
@@ -100,6 +105,36 @@ pub trait LedgerStore: RateStore + Outbox {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError>;
+
+    /// What an account holds at `at`, which must not lie ahead, and a page of the allocations
+    /// that explain it: newest first, `limit` at most, those with an id below `before`. What
+    /// was due by then counts as booked. Takes as long as summing the account's entries.
+    async fn balance(
+        &self,
+        user_id: &str,
+        at: OffsetDateTime,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Option<ExplainedBalance>, StoreError>;
+
+    /// Usages that pass `filter`, summed by day, user and resource: the newest day first, of
+    /// a day in order of the users' ids, of a user in order of the resources, those that name
+    /// none last; `limit` at most, those after `after`.
+    async fn usage_by_day(
+        &self,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError>;
+
+    /// The same of one user by month and resource: of each month those days that pass.
+    async fn usage_by_month(
+        &self,
+        user_id: &str,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError>;
 
     /// How many accounts still wait for their user's event.
     async fn count_placeholders(&self) -> Result<i64, StoreError>;

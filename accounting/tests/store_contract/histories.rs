@@ -1,5 +1,6 @@
 //! The same random histories over PostgreSQL and SQLite, with equal results to the last byte.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
@@ -7,7 +8,7 @@ use accrue_accounting::ledger::{
     Use,
 };
 use accrue_accounting::rates::RateOrder;
-use accrue_accounting::store::{AccountFilter, LedgerStore};
+use accrue_accounting::store::{AccountFilter, ExplainedBalance, LedgerStore};
 use accrue_events::outbox::Claim;
 use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
@@ -155,6 +156,38 @@ impl History {
     }
 }
 
+/// The balances as they were told at an instant.
+type Told = BTreeMap<(OffsetDateTime, &'static str), ExplainedBalance>;
+
+async fn explain(
+    store: &Arc<dyn LedgerStore>,
+    user_id: &str,
+    at: OffsetDateTime,
+) -> Option<ExplainedBalance> {
+    store.balance(user_id, at, None, 9_999).await.expect("readable")
+}
+
+/// Adds what the store tells of one user's balance at `at`, which is now.
+async fn remember(told: &mut Told, store: &Arc<dyn LedgerStore>, (round, at): (usize, OffsetDateTime)) {
+    // Something may have been booked at this very instant since it was told of.
+    told.retain(|(instant, _), _| *instant != at);
+    let user_id = USERS[round % 3];
+    if let Some(explained) = explain(store, user_id, at).await {
+        told.insert((at, user_id), explained);
+    }
+}
+
+/// That both tell the same of every instant as was told when it was now.
+async fn compare_past(stores: &[Arc<dyn LedgerStore>; 2], told: &Told, seed: u64) {
+    assert!(told.len() > 90, "seed {seed}: only {} were remembered", told.len());
+    for ((at, user_id), told) in told {
+        for store in stores {
+            let again = explain(store, user_id, *at).await;
+            assert_eq!(again.as_ref(), Some(told), "seed {seed}: {user_id} at {at}");
+        }
+    }
+}
+
 /// That both show the same now.
 async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     let [one, other] = stores;
@@ -199,7 +232,7 @@ async fn both_stores_tell_the_same_history() {
             (sqlite.store_at_noon().await, fresh.store_at_noon().await);
         let stores = [one, other];
         let mut history = History::new(seed);
-        let mut accepted = 0;
+        let (mut accepted, mut told) = (0, Told::new());
         for round in 0..150 {
             let step = Duration::minutes(history.any(6));
             clock.advance(step);
@@ -215,12 +248,14 @@ async fn both_stores_tell_the_same_history() {
             let too = stores[1].post(&commands, TELLING).await.expect("posted");
             assert_eq!(posted, too, "seed {seed}, round {round}: {commands:?}");
             accepted += posted.iter().filter(|one| one.is_ok()).count();
+            remember(&mut told, &stores[round % 2], (round, history.now)).await;
             if round % 10 == 0 {
                 let step = Duration::minutes(history.any(20));
                 clock.advance(step);
                 other_clock.advance(step);
                 history.now += step;
                 compare(&stores, seed).await;
+                remember(&mut told, &stores[round / 10 % 2], (round, history.now)).await;
             }
             compare_events(&stores, seed).await;
         }
@@ -232,6 +267,7 @@ async fn both_stores_tell_the_same_history() {
             }
         }
         compare(&stores, seed).await;
+        compare_past(&stores, &told, seed).await;
         assert!(accepted > 400, "seed {seed}: only {accepted} commands were accepted");
     }
     drop(postgres);

@@ -1,6 +1,7 @@
 //! What every ledger store promises: the same functions over PostgreSQL and SQLite.
 
 mod booking;
+mod explaining;
 mod fixture;
 mod histories;
 mod holding;
@@ -12,6 +13,7 @@ mod reading;
 mod refusing;
 mod relaying;
 mod spending;
+mod summing;
 mod transferring;
 
 /// Runs each of the functions named over each store.
@@ -52,6 +54,11 @@ over_both_stores! {
     crate::racing::events_and_credits_in_any_order as events_and_credits_in_any_order,
     crate::reading::pages_show_each_account_once as pages_show_each_account_once,
     crate::reading::entries_come_page_by_page as entries_come_page_by_page,
+    crate::explaining::a_balance_is_explained_at_every_instant as a_balance_is_explained_at_every_instant,
+    crate::explaining::sums_beyond_any_balance_are_shown as sums_beyond_any_balance_are_shown,
+    crate::explaining::entries_of_a_period_are_found as entries_of_a_period_are_found,
+    crate::summing::usage_is_summed_by_day_user_and_resource as usage_is_summed_by_day_user_and_resource,
+    crate::summing::usage_is_summed_by_month as usage_is_summed_by_month,
     crate::refusing::a_rejection_disturbs_nobody as a_rejection_disturbs_nobody,
     crate::refusing::a_refused_value_fails_alone as a_refused_value_fails_alone,
     crate::spending::credits_burn_in_order_and_come_back as credits_burn_in_order_and_come_back,

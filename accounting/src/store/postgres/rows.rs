@@ -18,6 +18,18 @@ fn word<T>(row: &PgRow, column: &str, parse: fn(&str) -> Option<T>) -> Result<T,
     parse(word).ok_or_else(|| StoreError::Corrupt(format!("the {column} \"{word}\" is unknown")))
 }
 
+/// What kind of entries a row is about.
+pub(super) fn kind(row: &PgRow) -> Result<EntryKind, StoreError> {
+    word(row, "kind", EntryKind::from_word)
+}
+
+/// A sum, which may pass 2^63 and comes as text. Of no rows it is 0.
+pub(super) fn sum(row: &PgRow, column: &str) -> Result<i128, StoreError> {
+    let text: Option<&str> = row.try_get(column)?;
+    let sum = text.map_or(Ok(0), str::parse);
+    sum.map_err(|_| StoreError::Corrupt(format!("{column} is no whole number")))
+}
+
 pub(super) fn account(row: &PgRow) -> Result<Account, StoreError> {
     Ok(Account {
         user_id: row.try_get("user_id")?,

@@ -1,5 +1,6 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod balance;
 mod batch_keys;
 mod due;
 mod load;
@@ -10,6 +11,7 @@ mod resources;
 mod rows;
 mod save;
 mod save_resources;
+mod usage_sums;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -22,11 +24,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, SqliteConnection};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
-    OpenError, Posted, StoreError, require_all,
+    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, ExplainedBalance,
+    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, require_all,
 };
 use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage, decide_all, events_of};
 
@@ -215,6 +218,35 @@ impl LedgerStore for SqliteLedger {
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
         resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
+    }
+
+    async fn balance(
+        &self,
+        user_id: &str,
+        at: OffsetDateTime,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Option<ExplainedBalance>, StoreError> {
+        balance::balance(&self.readers, (user_id, at), before, limit).await
+    }
+
+    async fn usage_by_day(
+        &self,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_day(&self.readers, filter, after, limit).await
+    }
+
+    async fn usage_by_month(
+        &self,
+        user_id: &str,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_month(&self.readers, (user_id, filter), after, limit).await
     }
 
     async fn count_placeholders(&self) -> Result<i64, StoreError> {

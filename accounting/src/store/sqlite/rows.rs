@@ -34,6 +34,18 @@ fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<OffsetDateTime>
     row.try_get::<Option<i64>, _>(column)?.map(|micros| instant(micros, column)).transpose()
 }
 
+/// What kind of entries a row is about.
+pub(super) fn kind(row: &SqliteRow) -> Result<EntryKind, StoreError> {
+    word(row, "kind", EntryKind::from_word)
+}
+
+/// A sum, which may pass 2^63, where SQLite's own fails: it comes as those of the upper
+/// and the lower 32 bits. Of no rows it is 0.
+pub(super) fn sum(row: &SqliteRow, [high, low]: [&str; 2]) -> Result<i128, StoreError> {
+    let (high, low): (Option<i64>, Option<i64>) = (row.try_get(high)?, row.try_get(low)?);
+    Ok((i128::from(high.unwrap_or(0)) << 32) + i128::from(low.unwrap_or(0)))
+}
+
 pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
     Ok(Account {
         user_id: row.try_get("user_id")?,
