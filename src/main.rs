@@ -19,8 +19,13 @@ use std::process::ExitCode;
 
 use accrue_chassis::telemetry::{TALKATIVE, init_logs};
 use clap::Parser as _;
+use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Command};
+
+/// Half of what a request takes of this process is small pieces of memory, on every thread.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
-/// A set of scopes. Written as words with spaces between (RFC 6749, section 3.3).
+/// A set of scopes. Written as words with spaces between (RFC 6749, section 3.3). Clones
+/// share it: every request has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scopes(BTreeSet<String>);
+pub struct Scopes(Arc<BTreeSet<String>>);
 
 impl Scopes {
     /// The scopes in `text`.
@@ -40,7 +42,7 @@ impl Scopes {
 
 impl<S: Into<String>> FromIterator<S> for Scopes {
     fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Self {
-        Self(scopes.into_iter().map(Into::into).collect())
+        Self(Arc::new(scopes.into_iter().map(Into::into).collect()))
     }
 }
 

@@ -23,13 +23,17 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     clock: SharedClock,
-    verified: Mutex<HashMap<[u8; 32], Verified>>,
+    verified: Mutex<HashMap<[u8; 32], Arc<Verified>>>,
 }
 
-/// A token whose signature was found good, with the key that it was signed with.
-#[derive(Clone)]
+/// A token whose signature was found good.
 struct Verified {
-    claims: AccessClaims,
+    caller: Caller,
+    /// From when on it is worth nothing, in seconds since 1970.
+    exp: i64,
+    /// Before when it is worth nothing.
+    nbf: i64,
+    /// The key that it was signed with.
     key_id: String,
 }
 
@@ -67,13 +71,13 @@ impl Verifier {
         let verified = match remembered {
             Some(verified) if self.keys.find(&verified.key_id).await?.is_some() => verified,
             _ => {
-                let verified = self.check_signature(token).await?;
-                self.remember(digest, verified.clone());
+                let verified = Arc::new(self.check_signature(token).await?);
+                self.remember(digest, Arc::clone(&verified));
                 verified
             }
         };
-        self.check_times(&verified.claims)?;
-        Ok(verified.claims.into())
+        self.check_times(&verified)?;
+        Ok(verified.caller.clone())
     }
 
     async fn check_signature(&self, token: &str) -> Result<Verified, TokenError> {
@@ -99,25 +103,25 @@ impl Verifier {
         let claims = decode::<AccessClaims>(token, &key.key, &validation)
             .map_err(|_| TokenError::Invalid("its signature, issuer, audience or claims are wrong"))?
             .claims;
-        Ok(Verified { claims, key_id })
+        Ok(Verified { exp: claims.exp, nbf: claims.nbf, caller: claims.into(), key_id })
     }
 
-    fn check_times(&self, claims: &AccessClaims) -> Result<(), TokenError> {
+    fn check_times(&self, verified: &Verified) -> Result<(), TokenError> {
         let now = self.clock.now().unix_timestamp();
-        if now >= claims.exp {
+        if now >= verified.exp {
             return Err(TokenError::Expired);
         }
-        if now < claims.nbf.saturating_sub(NOT_BEFORE_LEEWAY_S) {
+        if now < verified.nbf.saturating_sub(NOT_BEFORE_LEEWAY_S) {
             return Err(TokenError::Invalid("it is not valid yet"));
         }
         Ok(())
     }
 
-    fn remember(&self, digest: [u8; 32], verified: Verified) {
+    fn remember(&self, digest: [u8; 32], verified: Arc<Verified>) {
         let now = self.clock.now().unix_timestamp();
         let mut memory = self.lock();
         if memory.len() >= REMEMBERED {
-            memory.retain(|_, verified| verified.claims.exp > now);
+            memory.retain(|_, verified| verified.exp > now);
         }
         if memory.len() >= REMEMBERED {
             memory.clear();
@@ -125,7 +129,7 @@ impl Verifier {
         memory.insert(digest, verified);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Verified>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Arc<Verified>>> {
         self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

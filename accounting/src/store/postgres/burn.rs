@@ -21,7 +21,7 @@ struct Wanted {
     at: OffsetDateTime,
 }
 
-/// Step 3, the last of it, since what was read before says how much is needed.
+/// Step 2, the last of it, since what was read before says how much is needed.
 pub(super) async fn spendable(
     connection: &mut PgConnection,
     accounts: &mut Accounts,

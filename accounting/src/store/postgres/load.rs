@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::rows;
-use crate::ledger::{Account, AccountState, Accounts, Command};
+use crate::ledger::{Account, AccountState, Accounts, Command, IdempotencyKey};
 use crate::store::{StoreError, named};
 
-/// Step 1. Makes the accounts that are missing, and says which were: a row that is not
-/// there cannot be locked, and two first allocations would each start from nothing.
-/// Sorted, as is every statement that waits for rows, so that two batches cannot wait
-/// for each other.
+/// Makes accounts that were missing when they were to be locked, and says which it made: a
+/// row that is not there cannot be locked, and two first allocations would each start from
+/// nothing. Sorted, as is every statement that waits for rows, so that two batches cannot
+/// wait for each other; and before any account is locked, for the same reason.
 pub(super) async fn insert_missing(
     connection: &mut PgConnection,
     user_ids: &[&str],
@@ -35,9 +35,12 @@ pub(super) async fn insert_missing(
     Ok(made)
 }
 
-/// Step 2. Locks the accounts, in the order in which every batch does. One that is not
-/// there has nothing to find and nothing to lock: no command of this batch would make it.
-pub(super) async fn lock(connection: &mut PgConnection, user_ids: &[&str]) -> Result<Accounts, StoreError> {
+/// Step 1. Locks the accounts, in the order in which every batch does, and says which are
+/// not there, sorted. Of these there is nothing to find and nothing to lock.
+pub(super) async fn lock<'a>(
+    connection: &mut PgConnection,
+    user_ids: &[&'a str],
+) -> Result<(Accounts, Vec<&'a str>), StoreError> {
     let rows = sqlx::query(
         "SELECT user_id, status, user_version, email, username, display_name, available, reserved,
                 pending, last_seq, last_entry_at, next_due_at, welcome
@@ -48,11 +51,14 @@ pub(super) async fn lock(connection: &mut PgConnection, user_ids: &[&str]) -> Re
     .await?;
     let nothing = |user_id: &&str| ((*user_id).to_owned(), AccountState::new(Account::placeholder(*user_id)));
     let mut accounts: Accounts = user_ids.iter().map(nothing).collect();
+    let mut found = BTreeSet::new();
     for row in &rows {
         let account = rows::account(row)?;
+        found.insert(account.user_id.clone());
         accounts.insert(account.user_id.clone(), AccountState::new(account));
     }
-    Ok(accounts)
+    let missing = user_ids.iter().copied().filter(|user_id| !found.contains(*user_id));
+    Ok((accounts, missing.collect()))
 }
 
 /// Those of the accounts that somebody else holds locked right now.
@@ -73,21 +79,23 @@ pub(super) async fn locked_by_others(
     Ok(rows.iter().map(|row| row.try_get("user_id")).collect::<Result<_, _>>()?)
 }
 
-/// Step 3, in statements of their own: one that has waited for a lock still sees
+/// Step 2, in statements of their own: one that has waited for a lock still sees
 /// the other tables as they were before its wait. Reads the keys that `commands`
 /// carry, of those that were used before.
-pub(super) async fn keys(
+pub(super) async fn keys<'a>(
     connection: &mut PgConnection,
     accounts: &mut Accounts,
-    commands: &[Command],
+    commands: impl Iterator<Item = &'a Command>,
 ) -> Result<(), StoreError> {
-    let keyed = || commands.iter().filter_map(|command| Some((command, command.idempotency.as_ref()?)));
-    let user_ids: Vec<&str> = keyed().map(|(command, _)| command.user_id.as_str()).collect();
-    if user_ids.is_empty() {
+    let keyed: Vec<(&str, &IdempotencyKey)> = commands
+        .filter_map(|command| Some((command.user_id.as_str(), command.idempotency.as_ref()?)))
+        .collect();
+    if keyed.is_empty() {
         return Ok(());
     }
-    let clients: Vec<&str> = keyed().map(|(_, key)| key.client.as_str()).collect();
-    let keys: Vec<&str> = keyed().map(|(_, key)| key.key.as_str()).collect();
+    let user_ids: Vec<&str> = keyed.iter().map(|(user_id, _)| *user_id).collect();
+    let clients: Vec<&str> = keyed.iter().map(|(_, key)| key.client.as_str()).collect();
+    let keys: Vec<&str> = keyed.iter().map(|(_, key)| key.key.as_str()).collect();
     let rows = sqlx::query(
         "SELECT DISTINCT user_id, client, key, fingerprint, resource, reply, recorded_at
          FROM idempotency_keys
@@ -107,7 +115,7 @@ pub(super) async fn keys(
     Ok(())
 }
 
-/// Step 3, continued. The usages and reservations that `commands` name.
+/// Step 2, continued. The usages and reservations that `commands` name.
 pub(super) async fn named(
     connection: &mut PgConnection,
     accounts: &mut Accounts,
@@ -140,7 +148,7 @@ pub(super) async fn named(
     Ok(())
 }
 
-/// Step 3, continued. Every pending allocation of the accounts of which `commands` need
+/// Step 2, continued. Every pending allocation of the accounts of which `commands` need
 /// them all.
 pub(super) async fn pending(
     connection: &mut PgConnection,
@@ -169,7 +177,7 @@ pub(super) async fn pending(
     Ok(())
 }
 
-/// Step 3, continued. The allocations with these ids.
+/// Step 2, continued. The allocations with these ids.
 pub(super) async fn allocations(
     connection: &mut PgConnection,
     accounts: &mut Accounts,

@@ -6,6 +6,7 @@ mod burn;
 mod due;
 mod load;
 mod outbox;
+mod post;
 mod rates;
 mod read;
 mod resources;
@@ -27,11 +28,9 @@ use uuid::Uuid;
 
 use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, ExplainedBalance,
-    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, named, require_all,
+    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, require_all,
 };
-use crate::ledger::{
-    Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all, events_of,
-};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage};
 
 /// Connections for what no lane does, beside one a lane for writing.
 const READERS: u32 = 8;
@@ -58,6 +57,17 @@ const SESSION: [(&str, &str); 8] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
     ("application_name", "accrue-accounting"),
+];
+
+/// What it is told besides of those that batches go by: to plan each statement once, which
+/// takes longer than to execute it. Plans are made while the tables may still be empty:
+/// they must walk an index in its order rather than sort all of a busy account's
+/// allocations, and compile nothing because of what is off.
+const BATCHES: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("jit", "off"),
 ];
 
 fn migrator() -> Migrator {
@@ -104,9 +114,7 @@ impl PostgresLedger {
             .clone()
             .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX))
             .test_before_acquire(false)
-            // Plans are kept, also those made while a table was still empty: they must walk
-            // an index in its order rather than sort all of a busy account's allocations.
-            .connect_lazy_with(options.clone().options([("enable_bitmapscan", "off")]));
+            .connect_lazy_with(options.clone().options(BATCHES));
         let outbox = pool.clone().max_connections(OUTBOX).connect_lazy_with(options.clone());
         // A filter that is not given must not keep the plan from the index of another.
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
@@ -130,70 +138,14 @@ impl PostgresLedger {
         };
         require_all(&migrator(), &applied)
     }
-
-    /// Posts a batch. Where accounts stay locked by somebody else, what concerns them is
-    /// set aside and told so, that it may not hold up everybody else's.
-    async fn post_free(
-        &self,
-        connection: &mut PgConnection,
-        commands: &[Command],
-        policies: Policies,
-    ) -> Result<Posted, StoreError> {
-        match self.post_in(connection, commands, policies).await {
-            Err(StoreError::Locked) => {}
-            posted => return posted,
-        }
-        let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
-        let locked = load::locked_by_others(connection, &user_ids).await?;
-        let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
-        let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
-        if locked.is_empty() || free.is_empty() {
-            return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
-        }
-        let mut posted = self.post_in(connection, &free, policies).await?.into_iter();
-        let each = commands.iter().map(|command| {
-            let decided = if is_free(command) { posted.next() } else { None };
-            decided.unwrap_or(Err(Rejection::AccountBusy))
-        });
-        Ok(each.collect())
-    }
-
-    /// The steps of a batch, in an order in which each is needed: see `load`.
-    async fn post_in(
-        &self,
-        connection: &mut PgConnection,
-        commands: &[Command],
-        policies: Policies,
-    ) -> Result<Posted, StoreError> {
-        let mut transaction = connection.begin().await?;
-        let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
-        let opened: Vec<&str> = named::opened(commands).into_iter().collect();
-        let made = load::insert_missing(&mut transaction, &opened, self.clock.now()).await?;
-        let mut accounts = load::lock(&mut transaction, &user_ids).await?;
-        let now = self.clock.now();
-        load::keys(&mut transaction, &mut accounts, commands).await?;
-        due::due(&mut transaction, &mut accounts, now).await?;
-        load::named(&mut transaction, &mut accounts, commands).await?;
-        load::pending(&mut transaction, &mut accounts, commands).await?;
-        let named = named::allocations(&accounts, commands);
-        load::allocations(&mut transaction, &mut accounts, &named).await?;
-        rates::load(&mut transaction, &mut accounts, commands, now).await?;
-        burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, policies, now);
-        save::save(&mut transaction, &accounts, now).await?;
-        outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
-        save::forget_unused(&mut transaction, &accounts, &made).await?;
-        transaction.commit().await?;
-        Ok(posted)
-    }
 }
 
 #[async_trait]
 impl LedgerStore for PostgresLedger {
     async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError> {
         let mut connection = self.writers.acquire().await?;
-        let posted =
-            tokio::time::timeout(POST_LIMIT, self.post_free(&mut connection, commands, policies)).await;
+        let posting = post::post(&mut connection, commands, policies, &*self.clock);
+        let posted = tokio::time::timeout(POST_LIMIT, posting).await;
         let posted = posted.unwrap_or(Err(StoreError::TimedOut));
         if posted.as_ref().is_err_and(StoreError::is_passing) {
             // In doubt: closed, so that the server ends what it may still hold.

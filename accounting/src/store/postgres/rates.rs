@@ -12,7 +12,7 @@ use crate::rates::{EffectiveInPast, RateOrder, RateVersion, Revision, revise};
 use crate::store::rates::MAX_WAITING;
 use crate::store::{RateStanding, RateStore, StoreError, named};
 
-/// Step 3, continued. The rates in force of the resources whose units `commands` name.
+/// Step 2, continued. The rates in force of the resources whose units `commands` name.
 pub(super) async fn load(
     connection: &mut PgConnection,
     accounts: &mut Accounts,

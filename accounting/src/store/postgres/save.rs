@@ -7,12 +7,13 @@ use super::save_resources;
 use crate::ledger::{Account, AccountState, Accounts, Entry, KeyRecord};
 use crate::store::StoreError;
 
-/// Writes every change that `accounts` hold.
+/// Writes every change that `accounts` hold. Not, and says so, if one of the new keys was
+/// used before: the transaction is of no more use then.
 pub(super) async fn save(
     connection: &mut PgConnection,
     accounts: &Accounts,
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     update_accounts(connection, accounts, now).await?;
     save_resources::save(connection, accounts).await?;
     insert_entries(connection, &of_each(accounts, |state| &state.entries)).await?;
@@ -106,14 +107,16 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     Ok(())
 }
 
-async fn insert_keys(connection: &mut PgConnection, rows: &[(&str, &KeyRecord)]) -> Result<(), StoreError> {
+/// Says whether all of them were new.
+async fn insert_keys(connection: &mut PgConnection, rows: &[(&str, &KeyRecord)]) -> Result<bool, StoreError> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
-    sqlx::query(
+    let inserted = sqlx::query(
         "INSERT INTO idempotency_keys (user_id, client, key, fingerprint, resource, reply, recorded_at)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[],
-                              $7::timestamptz[])",
+                              $7::timestamptz[])
+         ON CONFLICT DO NOTHING",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, record)| record.key.client.as_str()))
@@ -124,7 +127,7 @@ async fn insert_keys(connection: &mut PgConnection, rows: &[(&str, &KeyRecord)])
     .bind(column(rows, |(_, record)| record.recorded_at))
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == rows.len() as u64)
 }
 
 /// Takes back the accounts that were made for this batch and on which nothing was

@@ -1,0 +1,111 @@
+//! A batch: its accounts are locked, what it needs of them is read, the core decides, what
+//! it decided is written.
+
+use accrue_chassis::clock::Clock;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{burn, due, load, outbox, rates, save};
+use crate::ledger::{Command, Policies, Rejection, decide_all, events_of};
+use crate::store::{Posted, StoreError, named};
+
+/// What is known of the keys of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Each is taken for new, as nearly all are. Where that shows to be wrong, nothing is
+    /// written.
+    TakenForNew,
+    /// Those that were used before are read first.
+    Read,
+}
+
+/// Posts a batch. Where accounts stay locked by somebody else, what concerns them is set
+/// aside and told so, that it may not hold up everybody else's.
+pub(super) async fn post(
+    connection: &mut PgConnection,
+    commands: &[Command],
+    policies: Policies,
+    clock: &dyn Clock,
+) -> Result<Posted, StoreError> {
+    match post_all(connection, commands, policies, clock).await {
+        Err(StoreError::Locked) => {}
+        posted => return posted,
+    }
+    let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
+    let locked = load::locked_by_others(connection, &user_ids).await?;
+    let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
+    let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
+    if locked.is_empty() || free.is_empty() {
+        return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
+    }
+    let mut posted = post_all(connection, &free, policies, clock).await?.into_iter();
+    let each = commands.iter().map(|command| {
+        let decided = if is_free(command) { posted.next() } else { None };
+        decided.unwrap_or(Err(Rejection::AccountBusy))
+    });
+    Ok(each.collect())
+}
+
+async fn post_all(
+    connection: &mut PgConnection,
+    commands: &[Command],
+    policies: Policies,
+    clock: &dyn Clock,
+) -> Result<Posted, StoreError> {
+    if let Some(posted) = post_in(connection, commands, policies, (clock, Keys::TakenForNew)).await? {
+        return Ok(posted);
+    }
+    let posted = post_in(connection, commands, policies, (clock, Keys::Read)).await?;
+    posted.ok_or_else(|| StoreError::Corrupt("a key was used while its account was locked".to_owned()))
+}
+
+/// The steps of a batch, in an order in which each is needed: see `load`. Nothing if a key
+/// that was taken for new had been used; nothing was written then.
+async fn post_in(
+    connection: &mut PgConnection,
+    commands: &[Command],
+    policies: Policies,
+    (clock, keys): (&dyn Clock, Keys),
+) -> Result<Option<Posted>, StoreError> {
+    let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
+    let opened = named::opened(commands);
+    let mut transaction = connection.begin().await?;
+    let (mut accounts, mut missing) = load::lock(&mut transaction, &user_ids).await?;
+    missing.retain(|user_id| opened.contains(user_id));
+    let mut made = Vec::new();
+    if !missing.is_empty() {
+        // Begun anew: who waits for accounts while holding others must take them in order.
+        transaction.rollback().await?;
+        transaction = connection.begin().await?;
+        made = load::insert_missing(&mut transaction, &missing, clock.now()).await?;
+        accounts = load::lock(&mut transaction, &user_ids).await?.0;
+    }
+    let now = clock.now();
+    if keys == Keys::Read {
+        load::keys(&mut transaction, &mut accounts, commands.iter()).await?;
+    }
+    due::due(&mut transaction, &mut accounts, now).await?;
+    load::named(&mut transaction, &mut accounts, commands).await?;
+    load::pending(&mut transaction, &mut accounts, commands).await?;
+    let named = named::allocations(&accounts, commands);
+    load::allocations(&mut transaction, &mut accounts, &named).await?;
+    rates::load(&mut transaction, &mut accounts, commands, now).await?;
+    burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
+    let posted = decide_all(&mut accounts, commands, policies, now);
+    if keys == Keys::TakenForNew {
+        // What is refused might have been answered before. What is not takes its key below.
+        let refused = commands.iter().zip(&posted).filter(|(_, posted)| posted.is_err());
+        load::keys(&mut transaction, &mut accounts, refused.map(|(command, _)| command)).await?;
+        if accounts.values().any(|state| !state.used_keys.is_empty()) {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+    }
+    if !save::save(&mut transaction, &accounts, now).await? {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
+    outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
+    save::forget_unused(&mut transaction, &accounts, &made).await?;
+    transaction.commit().await?;
+    Ok(Some(posted))
+}
