@@ -12,6 +12,8 @@ what both sides did; the last lines are `ratio NAME=VALUE`. NAME is
              (bench/yardstick/allocate.sql): spread over many users, and on one hot account
   usage      the same for credits spent (bench/yardstick/usage.sql); the hot account has
              20,000 open allocations
+  history    allocations a second with 10,000,000 entries present over those with 10,000;
+             writes about 20 GB
 
   --seconds N    how long each measurement takes (20)
   --users N      users that the spread load is over (10000)
@@ -33,7 +35,7 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=${2:?--seconds takes a number} && shift 2 ;;
     --users) users=${2:?--users takes a number} && shift 2 ;;
     --program) accrue=${2:?--program takes a path} && shift 2 ;;
-    allocate | usage) name=$1 && shift ;;
+    allocate | usage | history) name=$1 && shift ;;
     *) usage >&2 && exit 2 ;;
     esac
 done
