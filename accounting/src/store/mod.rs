@@ -1,9 +1,11 @@
 //! The ledger's store as the rest of accounting sees it: a port, its errors, its adapters.
 
 mod error;
+mod made;
 mod named;
 mod pages;
 mod postgres;
+mod sealing;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,7 +17,8 @@ use uuid::Uuid;
 pub use error::{OpenError, StoreError};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 
-use crate::ledger::{Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
+use crate::ledger::chain::{Made, SaltSeed, row_digest};
+use crate::ledger::{Allocation, Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
 
 /// What became of each command of a batch, in its order.
 pub type Posted = Vec<Result<Receipt, Rejection>>;
@@ -118,6 +121,24 @@ fn adapter(url: &str) -> Result<Adapter, OpenError> {
 /// [`OpenError::Settings`].
 pub fn check_url(url: &str) -> Result<(), OpenError> {
     adapter(url).map(drop)
+}
+
+/// The digest that the row of an allocation carries while no entry names it.
+fn pending_digest(user_id: &str, allocation: &Allocation) -> Option<Vec<u8>> {
+    allocation.is_pending.then(|| row_digest(user_id, Made::Allocation(allocation)).to_vec())
+}
+
+/// The digest that the row of a reservation carries.
+fn reservation_digest(user_id: &str, reservation: &Reservation) -> Vec<u8> {
+    row_digest(user_id, Made::Reservation(reservation)).to_vec()
+}
+
+/// What the salts of a batch are derived from.
+fn salt_seed() -> SaltSeed {
+    let mut seed = SaltSeed::default();
+    seed[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed
 }
 
 /// That every migration of ours is among those `applied`.

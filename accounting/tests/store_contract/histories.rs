@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use accrue_accounting::ledger::chain::Seal;
 use accrue_accounting::ledger::{
-    Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Policies, Reserve, Use,
+    Account, Action, Adjust, Allocate, Capture, Command, Correction, Entry, OnShortfall, Policies, Reserve,
+    Use,
 };
 use accrue_accounting::store::{AccountFilter, LedgerStore};
 use accrue_events::user::UserStatus;
@@ -135,11 +137,18 @@ async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     let filter = AccountFilter::default();
     let (a, b) = (one.accounts(&filter, None, 9).await, other.accounts(&filter, None, 9).await);
     let accounts = |views: Vec<accrue_accounting::store::AccountView>| {
-        views.into_iter().map(|view| view.account).collect::<Vec<_>>()
+        // Salts of free text differ, and with them the chains.
+        let account =
+            |view: accrue_accounting::store::AccountView| Account { chain_head: None, ..view.account };
+        views.into_iter().map(account).collect::<Vec<_>>()
     };
     assert_eq!(accounts(a.expect("readable")), accounts(b.expect("readable")), "seed {seed}");
     for user_id in USERS {
-        assert_eq!(entries(one, user_id).await, entries(other, user_id).await, "seed {seed}");
+        let unsealed = |entries: Vec<Entry>| -> Vec<Entry> {
+            entries.into_iter().map(|entry| Entry { seal: Seal::default(), ..entry }).collect()
+        };
+        let (a, b) = (entries(one, user_id).await, entries(other, user_id).await);
+        assert_eq!(unsealed(a), unsealed(b), "seed {seed}");
         let (a, b) = (one.allocations(user_id, None, 999).await, other.allocations(user_id, None, 999).await);
         assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
         let (a, b) = (one.usages(user_id, None, 999).await, other.usages(user_id, None, 999).await);

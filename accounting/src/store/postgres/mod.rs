@@ -3,11 +3,13 @@
 mod burn;
 mod due;
 mod load;
+mod made;
 mod read;
 mod resources;
 mod rows;
 mod save;
 mod save_resources;
+mod seal;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
-    OpenError, Posted, StoreError, named, require_all,
+    OpenError, Posted, StoreError, named, require_all, salt_seed,
 };
 use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all};
 
@@ -82,6 +84,7 @@ impl PostgresLedger {
             let mut connection =
                 tokio::time::timeout(CONNECT_LIMIT, connecting).await.map_err(|_| StoreError::TimedOut)??;
             migrator().run_direct(None, &mut connection, false).await?;
+            seal::seal_all(&mut connection).await?;
             connection.close().await?;
         }
         let options = options.options(SESSION);
@@ -115,7 +118,9 @@ impl PostgresLedger {
         } else {
             Vec::new()
         };
-        require_all(&migrator(), &applied)
+        require_all(&migrator(), &applied)?;
+        let mut connection = self.readers.acquire().await?;
+        if seal::is_sealed(&mut connection).await? { Ok(()) } else { Err(OpenError::NotSealed) }
     }
 
     /// Posts a batch. Where accounts stay locked by somebody else, what concerns them is
@@ -164,7 +169,7 @@ impl PostgresLedger {
         let named = named::allocations(&accounts, commands);
         load::allocations(&mut transaction, &mut accounts, &named).await?;
         burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, policies, now);
+        let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
         save::save(&mut transaction, &accounts, now).await?;
         save::forget_unused(&mut transaction, &accounts, &made).await?;
         transaction.commit().await?;

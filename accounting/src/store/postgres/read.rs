@@ -139,7 +139,8 @@ pub(super) async fn entries(
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query(
-        "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, actor, reason, recorded_at
+        "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, actor, reason, recorded_at,
+                made_digest, text_salt, text_digest, hash
          FROM entries
          WHERE user_id = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
              AND ($5::timestamptz IS NULL OR recorded_at >= $5)

@@ -2,11 +2,13 @@
 
 mod due;
 mod load;
+mod made;
 mod read;
 mod resources;
 mod rows;
 mod save;
 mod save_resources;
+mod seal;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
-    OpenError, Posted, StoreError, require_all,
+    OpenError, Posted, StoreError, require_all, salt_seed,
 };
 use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all};
 
@@ -57,6 +59,7 @@ impl SqliteLedger {
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         if migrate {
             apply(&writer).await?;
+            seal::seal_all(&writer).await?;
         }
         let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "on"));
         let store = Self { writer, readers, clock };
@@ -76,7 +79,8 @@ impl SqliteLedger {
         } else {
             Vec::new()
         };
-        require_all(&migrator(), &applied)
+        require_all(&migrator(), &applied)?;
+        if seal::is_sealed(&self.readers).await? { Ok(()) } else { Err(OpenError::NotSealed) }
     }
 }
 
@@ -130,7 +134,7 @@ impl LedgerStore for SqliteLedger {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = self.clock.now();
         let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, policies, now);
+        let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
         save::save(&mut transaction, &accounts, &missing, now).await?;
         transaction.commit().await?;
         Ok(posted)
