@@ -8,13 +8,13 @@ use crate::ledger::chain::{Made, Makes};
 use crate::ledger::{Allocation, Entry, Reservation, Usage};
 
 /// An entry with its account's id.
-pub(super) type OwnEntry = (String, Entry);
+pub type OwnEntry = (String, Entry);
 /// An id within an account.
 pub(super) type Key = (String, Uuid);
 
 /// Rows that some entries made, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct MadeRows {
+pub struct MadeRows {
     pub(super) allocations: HashMap<Key, Allocation>,
     pub(super) usages: HashMap<Key, Usage>,
     pub(super) reservations: HashMap<Key, Reservation>,
@@ -22,7 +22,8 @@ pub(super) struct MadeRows {
 
 impl MadeRows {
     /// What `entry` made, as far as it is there.
-    pub(super) fn of(&self, user_id: &str, entry: &Entry) -> Vec<Made<'_>> {
+    #[must_use]
+    pub fn of(&self, user_id: &str, entry: &Entry) -> Vec<Made<'_>> {
         let key = |id: Uuid| (user_id.to_owned(), id);
         let allocation = |id| self.allocations.get(&key(id)).map(Made::Allocation);
         let usage = |id| self.usages.get(&key(id)).map(Made::Usage);

@@ -1,5 +1,6 @@
 //! The ledger's store as the rest of accounting sees it: a port, its errors, its adapters.
 
+mod audit;
 mod error;
 mod made;
 mod named;
@@ -14,7 +15,10 @@ use accrue_chassis::clock::SharedClock;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub(crate) use audit::LAST_USER_ID;
+pub use audit::{AuditSource, Snapshot, Stored};
 pub use error::{OpenError, StoreError};
+pub use made::{MadeRows, OwnEntry};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 
 use crate::ledger::chain::{Made, SaltSeed, row_digest};
@@ -146,6 +150,17 @@ fn require_all(migrator: &sqlx::migrate::Migrator, applied: &[i64]) -> Result<()
     match migrator.iter().find(|migration| !applied.contains(&migration.version)) {
         Some(missing) => Err(OpenError::NotMigrated(missing.version)),
         None => Ok(()),
+    }
+}
+
+/// Opens what `url` names for an audit, as it is: nothing is migrated or written.
+///
+/// # Errors
+/// [`OpenError`]; among them that the schema is not up to date.
+pub async fn open_audit(url: &str) -> Result<Box<dyn AuditSource>, OpenError> {
+    match adapter(url)? {
+        Adapter::Postgres => Ok(Box::new(postgres::audit_source(url).await?)),
+        Adapter::Sqlite => Ok(Box::new(sqlite::audit_source(url).await?)),
     }
 }
 

@@ -17,23 +17,23 @@ use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
 
 /// A history of commands, the same for the same seed.
-struct History {
+pub(crate) struct History {
     random: u64,
     made: u128,
     allocations: Vec<Uuid>,
     usages: Vec<Uuid>,
     reservations: Vec<Uuid>,
-    now: OffsetDateTime,
+    pub(crate) now: OffsetDateTime,
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let (allocations, usages, reservations) = (Vec::new(), Vec::new(), Vec::new());
         Self { random: seed, made: 0, allocations, usages, reservations, now: NOON }
     }
 
     /// 0 to `below` - 1.
-    fn any(&mut self, below: i64) -> i64 {
+    pub(crate) fn any(&mut self, below: i64) -> i64 {
         // Knuth's generator; its upper bits are random enough for this.
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -117,7 +117,7 @@ impl History {
         }
     }
 
-    fn command(&mut self) -> Command {
+    pub(crate) fn command(&mut self) -> Command {
         let user_id = USERS[usize::try_from(self.any(3)).expect("small")];
         if self.any(100) == 0 {
             let version = self.any(1_000);

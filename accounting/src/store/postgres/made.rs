@@ -8,7 +8,7 @@ use super::rows;
 use crate::store::StoreError;
 use crate::store::made::{self, Key, MadeRows, OwnEntry};
 
-/// What `entries` made, as far as it is there.
+/// What `entries` made, as far as it is there and can be read.
 pub(super) async fn made(
     connection: &mut PgConnection,
     entries: &[OwnEntry],
@@ -17,17 +17,20 @@ pub(super) async fn made(
     let query = "SELECT row.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
                  JOIN credit_allocations AS row USING (user_id, id)";
     for row in read(connection, query, &made::allocations(entries)).await? {
-        made_rows.allocations.insert(key(&row)?, rows::allocation(&row)?);
+        let Ok(one) = rows::allocation(&row) else { continue };
+        made_rows.allocations.insert(key(&row)?, one);
     }
     let query = "SELECT row.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
                  JOIN reservations AS row USING (user_id, id)";
     for row in read(connection, query, &made::reservations(entries)).await? {
-        made_rows.reservations.insert(key(&row)?, rows::reservation(&row)?);
+        let Ok(one) = rows::reservation(&row) else { continue };
+        made_rows.reservations.insert(key(&row)?, one);
     }
     let query = "SELECT row.* FROM UNNEST($1::text[], $2::uuid[]) AS wanted (user_id, id)
                  JOIN usages AS row USING (user_id, id)";
     for row in read(connection, query, &made::usages(entries, &made_rows)).await? {
-        made_rows.usages.insert(key(&row)?, rows::usage(&row)?);
+        let Ok(one) = rows::usage(&row) else { continue };
+        made_rows.usages.insert(key(&row)?, one);
     }
     Ok(made_rows)
 }

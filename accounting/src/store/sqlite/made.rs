@@ -7,7 +7,7 @@ use super::rows;
 use crate::store::StoreError;
 use crate::store::made::{self, Key, MadeRows, OwnEntry};
 
-/// What `entries` made, as far as it is there.
+/// What `entries` made, as far as it is there and can be read.
 pub(super) async fn made(
     connection: &mut SqliteConnection,
     entries: &[OwnEntry],
@@ -15,15 +15,15 @@ pub(super) async fn made(
     let mut made_rows = MadeRows::default();
     let query = "SELECT * FROM credit_allocations WHERE user_id = ? AND id = ?";
     for (key, row) in read(connection, query, made::allocations(entries)).await? {
-        made_rows.allocations.insert(key, rows::allocation(&row)?);
+        made_rows.allocations.extend(rows::allocation(&row).ok().map(|one| (key, one)));
     }
     let query = "SELECT * FROM reservations WHERE user_id = ? AND id = ?";
     for (key, row) in read(connection, query, made::reservations(entries)).await? {
-        made_rows.reservations.insert(key, rows::reservation(&row)?);
+        made_rows.reservations.extend(rows::reservation(&row).ok().map(|one| (key, one)));
     }
     let query = "SELECT * FROM usages WHERE user_id = ? AND id = ?";
     for (key, row) in read(connection, query, made::usages(entries, &made_rows)).await? {
-        made_rows.usages.insert(key, rows::usage(&row)?);
+        made_rows.usages.extend(rows::usage(&row).ok().map(|one| (key, one)));
     }
     Ok(made_rows)
 }

@@ -1,5 +1,6 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod audit;
 mod due;
 mod load;
 mod made;
@@ -63,25 +64,32 @@ impl SqliteLedger {
         }
         let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "on"));
         let store = Self { writer, readers, clock };
-        store.require_schema().await?;
+        require_schema(&store.readers).await?;
         Ok(store)
     }
+}
 
-    async fn require_schema(&self) -> Result<(), OpenError> {
-        let is_there: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-                .fetch_optional(&self.readers)
-                .await?;
-        let applied: Vec<i64> = if is_there.is_some() {
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-                .fetch_all(&self.readers)
-                .await?
-        } else {
-            Vec::new()
-        };
-        require_all(&migrator(), &applied)?;
-        if seal::is_sealed(&self.readers).await? { Ok(()) } else { Err(OpenError::NotSealed) }
-    }
+/// That the schema is there, and every entry has its hash.
+async fn require_schema(pool: &SqlitePool) -> Result<(), OpenError> {
+    let is_there: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_optional(pool)
+            .await?;
+    let applied: Vec<i64> = if is_there.is_some() {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await?
+    } else {
+        Vec::new()
+    };
+    require_all(&migrator(), &applied)?;
+    if seal::is_sealed(pool).await? { Ok(()) } else { Err(OpenError::NotSealed) }
+}
+
+/// What an audit reads.
+pub(super) async fn audit_source(url: &str) -> Result<audit::Source, OpenError> {
+    let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_LIMIT).max_connections(1);
+    let pool = pool.connect_lazy_with(options(url)?.pragma("query_only", "on"));
+    require_schema(&pool).await?;
+    Ok(audit::Source(pool))
 }
 
 /// Whether a connection that comes back can be used again. A full disk makes SQLite roll
