@@ -49,7 +49,7 @@ impl Anchor {
         let new = BufWriter::new(File::create(&new_path)?);
         let (path, new_path) = (path.to_owned(), PathBuf::from(new_path));
         let mut anchor = Self { path, old, next: None, line: 0, new_path, new };
-        anchor.next = anchor.read()?;
+        anchor.next = anchor.read().inspect_err(|_| drop(fs::remove_file(&anchor.new_path)))?;
         Ok(anchor)
     }
 

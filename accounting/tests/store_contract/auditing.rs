@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, allocate, booked, keyed, post, spend};
 use crate::histories::History;
 
 /// What the audit finds, with the file of heads if there is one.
-async fn findings(fixture: &Fixture, file: Option<&Path>) -> Vec<Finding> {
+pub(crate) async fn findings(fixture: &Fixture, file: Option<&Path>) -> Vec<Finding> {
     let source = open_audit(fixture.url()).await.expect("it can be audited");
     let mut anchor = file.map(|file| Anchor::open(file).expect("a file of heads"));
     let mut tell = |_, _| {};
@@ -134,8 +134,8 @@ const CHANGES: [(&str, &str); 31] = [
     ),
     ("UPDATE reservations SET credits = credits + 1", "UPDATE reservations SET credits = credits - 1"),
     (
-        "UPDATE reservations SET status = 'released' WHERE status = 'captured'",
-        "UPDATE reservations SET status = 'captured' WHERE usage_id IS NOT NULL",
+        "UPDATE reservations SET status = 'released' WHERE status = 'expired'",
+        "UPDATE reservations SET status = 'expired' WHERE status = 'released' AND ended_at = expires_at",
     ),
     ("UPDATE reservations SET resource = 'x'", "UPDATE reservations SET resource = NULL"),
     (
@@ -163,7 +163,7 @@ const LOSSES: [&str; 9] = [
 async fn fill(fixture: &Fixture) {
     let (store, clock) = fixture.store_at_noon().await;
     let mut history = History::new(7);
-    for _ in 0..60 {
+    for _ in 0..100 {
         let step = Duration::minutes(history.any(6));
         clock.advance(step);
         history.now += step;

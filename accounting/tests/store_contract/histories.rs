@@ -12,6 +12,7 @@ use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::auditing::findings;
 use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
 
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
@@ -196,6 +197,8 @@ async fn both_stores_tell_the_same_history() {
             }
         }
         compare(&stores, seed).await;
+        assert_eq!(findings(&sqlite, None).await, [], "seed {seed}");
+        assert_eq!(findings(&fresh, None).await, [], "seed {seed}");
         assert!(accepted > 400, "seed {seed}: only {accepted} commands were accepted");
     }
     drop(postgres);
