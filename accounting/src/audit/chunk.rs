@@ -168,7 +168,9 @@ impl Chunk {
                 let Ok(one) = row.row else { continue };
                 for share in one.draws.iter().filter(|_| one.is_held()) {
                     let tally = tallies.at((Table::Allocations, place, share.allocation_id));
-                    tally.into_iter().for_each(|tally| tally.held += i128::from(share.credits));
+                    if let Some(tally) = tally {
+                        tally.held += i128::from(share.credits);
+                    }
                 }
             }
         });
@@ -267,12 +269,14 @@ fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), 
     }
     match entry.kind {
         EntryKind::Void => {
-            let tally = tallies.at((Table::Allocations, place, entry.reference));
-            tally.into_iter().for_each(|tally| tally.voids += 1);
+            if let Some(tally) = tallies.at((Table::Allocations, place, entry.reference)) {
+                tally.voids += 1;
+            }
         }
         EntryKind::Refund => {
-            let tally = tallies.at((Table::Usages, place, entry.reference));
-            tally.into_iter().for_each(|tally| tally.refunded += i128::from(entry.credits));
+            if let Some(tally) = tallies.at((Table::Usages, place, entry.reference)) {
+                tally.refunded += i128::from(entry.credits);
+            }
         }
         EntryKind::Capture | EntryKind::Release => {
             if let Some(tally) = tallies.at((Table::Reservations, place, entry.reference)) {

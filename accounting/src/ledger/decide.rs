@@ -27,7 +27,9 @@ pub fn decide_all(
     policies: Policies,
     (now, salt_seed): (OffsetDateTime, SaltSeed),
 ) -> Vec<Result<Receipt, Rejection>> {
-    accounts.values_mut().for_each(|state| state.salt_seed = salt_seed);
+    for state in accounts.values_mut() {
+        state.salt_seed = salt_seed;
+    }
     commands
         .iter()
         .map(|command| {

@@ -47,7 +47,9 @@ impl Encoder {
 
     pub(super) fn optional_text(&mut self, text: Option<&str>) {
         self.byte(u8::from(text.is_some()));
-        text.into_iter().for_each(|text| self.text(text));
+        if let Some(text) = text {
+            self.text(text);
+        }
     }
 
     pub(super) fn id(&mut self, id: Uuid) {
@@ -56,7 +58,9 @@ impl Encoder {
 
     pub(super) fn optional_id(&mut self, id: Option<Uuid>) {
         self.byte(u8::from(id.is_some()));
-        id.into_iter().for_each(|id| self.id(id));
+        if let Some(id) = id {
+            self.id(id);
+        }
     }
 
     /// Whole microseconds since 1970, which is what stores keep.
@@ -67,12 +71,16 @@ impl Encoder {
 
     pub(super) fn optional_time(&mut self, at: Option<OffsetDateTime>) {
         self.byte(u8::from(at.is_some()));
-        at.into_iter().for_each(|at| self.time(at));
+        if let Some(at) = at {
+            self.time(at);
+        }
     }
 
     pub(super) fn optional_digest(&mut self, digest: Option<&Digest>) {
         self.byte(u8::from(digest.is_some()));
-        digest.into_iter().for_each(|digest| self.bytes(digest));
+        if let Some(digest) = digest {
+            self.bytes(digest);
+        }
     }
 
     pub(super) fn finish(self) -> Digest {

@@ -39,7 +39,9 @@ pub fn text_digest(salt: &Salt, reason: Option<&str>, made: &[Made<'_>]) -> Opti
         let (note, metadata) = one.texts();
         encoder.optional_text(note);
         encoder.byte(u8::from(metadata.is_some()));
-        metadata.into_iter().for_each(|value| json(&mut encoder, value));
+        if let Some(value) = metadata {
+            json(&mut encoder, value);
+        }
     }
     Some(encoder.finish())
 }
@@ -70,7 +72,9 @@ fn json(encoder: &mut Encoder, value: &Value) {
         Value::Array(items) => {
             encoder.byte(b'a');
             encoder.count(items.len());
-            items.iter().for_each(|item| json(encoder, item));
+            for item in items {
+                json(encoder, item);
+            }
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
