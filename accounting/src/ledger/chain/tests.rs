@@ -52,10 +52,10 @@ fn every_part_of_an_entry_is_in_its_hash() {
         |entry| entry.seal.text_digest = Some([1; 32]),
     ];
     for change in changes {
-        let mut changed = Entry { draws: vec![draw], ..entry.clone() };
-        let before = hash("u", &[0; 32], &changed);
-        change(&mut changed);
-        assert_ne!(hash("u", &[0; 32], &changed), before, "{changed:?}");
+        let mut other = Entry { draws: vec![draw], ..entry.clone() };
+        let before = hash("u", &[0; 32], &other);
+        change(&mut other);
+        assert_ne!(hash("u", &[0; 32], &other), before, "{other:?}");
     }
     assert_ne!(hash("v", &[0; 32], &entry), original);
     assert_ne!(hash("u", &[1; 32], &entry), original);
