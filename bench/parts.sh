@@ -92,12 +92,12 @@ best() {
     done
 }
 
-# load SCRIPT CONNECTIONS DELAY_MS FIRST_USER LAST_USER: puts load on accounting. Sets
-# `rate` (answers a second, none of them an error), `p50` and `p99` (ms).
+# load CONNECTIONS DELAY_MS FIRST_USER LAST_USER: books on accounting, with `booking` and
+# `body`. Sets `rate` (answers a second, none of them an error), `p50` and `p99` (ms).
 load() {
     local told
-    told=$(TOKEN=$token DELAY_MS=$3 FIRST_USER=$4 LAST_USER=$5 \
-        wrk -t 1 -c "$2" -d "${seconds}s" --timeout 10s -s "bench/$1.lua" "$accounting")
+    told=$(TOKEN=$token ROUTE=$booking BODY=$body DELAY_MS=$2 FIRST_USER=$3 LAST_USER=$4 \
+        wrk -t 1 -c "$1" -d "${seconds}s" --timeout 10s -s bench/requests.lua "$accounting")
     told=$(grep '^measured ' <<<"$told") || { say "wrk failed" && exit 1; }
     read -r _ rate p50 p99 failed <<<"$told"
     [ "$failed" = 0 ] || { say "$failed requests failed" && exit 1; }

@@ -10,6 +10,8 @@ Builds `accrue` for release, starts a PostgreSQL of its own as tests/run.sh does
 what both sides did; the last lines are `ratio NAME=VALUE`. NAME is
   allocate   HTTP allocations a second over pgbench running one statement that does the same
              (bench/yardstick/allocate.sql): spread over many users, and on one hot account
+  usage      the same for credits spent (bench/yardstick/usage.sql); the hot account has
+             20,000 open allocations
 
   --seconds N    how long each measurement takes (20)
   --users N      users that the spread load is over (10000)
@@ -31,7 +33,7 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=${2:?--seconds takes a number} && shift 2 ;;
     --users) users=${2:?--users takes a number} && shift 2 ;;
     --program) accrue=${2:?--program takes a path} && shift 2 ;;
-    allocate) name=$1 && shift ;;
+    allocate | usage) name=$1 && shift ;;
     *) usage >&2 && exit 2 ;;
     esac
 done
@@ -54,6 +56,8 @@ trap 'exit 143' TERM
 
 # shellcheck source=bench/parts.sh
 source bench/parts.sh
+# shellcheck source=bench/compare.sh
+source bench/compare.sh
 # shellcheck source=bench/allocate.sh
 source "bench/$name.sh"
 

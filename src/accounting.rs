@@ -10,7 +10,7 @@ use accrue_chassis::clock::SystemClock;
 use accrue_chassis::health::Link;
 use accrue_chassis::http::Manners;
 use accrue_chassis::settings::Problems;
-use accrue_events::broker::Broker;
+use accrue_events::broker::{Broker, Destination};
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
@@ -66,6 +66,7 @@ pub(crate) async fn start(
     let parts = Parts {
         store,
         subscriber: broker.subscriber(),
+        publisher: broker.publisher(Destination::Accounts),
         clock,
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),
@@ -74,6 +75,7 @@ pub(crate) async fn start(
     doorway.open(service.router);
     host.lifecycle.spawn_worker(service.keys.run(host.lifecycle.worker_token()));
     host.lifecycle.spawn_worker(service.consumer.run(host.lifecycle.worker_token()));
+    host.lifecycle.spawn_worker(service.own_events.run(host.lifecycle.worker_token()));
     tracing::info!(service = "accounting", "ready");
     Ok(Some(address))
 }

@@ -11,7 +11,7 @@ use accrue_chassis::clock::SystemClock;
 use accrue_chassis::health::Link;
 use accrue_chassis::http::Manners;
 use accrue_chassis::settings::Problems;
-use accrue_events::broker::Broker;
+use accrue_events::broker::{Broker, Destination};
 use accrue_events::relay::Relay;
 use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
@@ -89,7 +89,7 @@ pub(crate) async fn start(
     let Some(store) = host.open_store("auth", &database, open).await? else { return Ok(None) };
     let parts = Parts {
         store: Arc::clone(&store),
-        publisher: broker.publisher(),
+        publisher: broker.publisher(Destination::Users),
         clock,
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::telemetry::chain;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{Command, Policies, Receipt, Rejection};
@@ -31,6 +31,7 @@ const RETRY_WINDOW: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Batcher {
     lanes: Arc<[mpsc::Sender<Job>]>,
+    committed: Arc<Notify>,
 }
 
 struct Job {
@@ -60,15 +61,23 @@ impl Batcher {
     /// workers of `lifecycle` are stopped and what they had taken in is done.
     #[must_use]
     pub fn start(store: &Arc<dyn LedgerStore>, policies: Policies, lifecycle: &Lifecycle) -> Self {
+        let committed = Arc::new(Notify::new());
         let lanes = (0..store.lanes())
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(LANE_QUEUE);
-                let lane = Lane { store: Arc::clone(store), policies };
+                let lane = Lane { store: Arc::clone(store), policies, committed: Arc::clone(&committed) };
                 lifecycle.spawn_worker(lane.run(jobs, lifecycle.worker_token()));
                 sender
             })
             .collect();
-        Self { lanes }
+        Self { lanes, committed }
+    }
+
+    /// Notified after every batch that was committed: what waits for what batches write
+    /// need not look for it.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Notify> {
+        Arc::clone(&self.committed)
     }
 
     /// Posts a command that somebody waits for: refused at once when the lane is full.
@@ -110,6 +119,7 @@ impl Batcher {
 struct Lane {
     store: Arc<dyn LedgerStore>,
     policies: Policies,
+    committed: Arc<Notify>,
 }
 
 impl Lane {
@@ -143,6 +153,7 @@ impl Lane {
         while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
             match self.post(&commands[part.clone()]).await {
                 Ok(posted) => {
+                    self.committed.notify_one();
                     for (answer, decision) in answers[part].iter_mut().zip(posted) {
                         tell(answer, Ok(decision));
                     }

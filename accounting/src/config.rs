@@ -11,7 +11,7 @@ use clap::Args;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::ledger::{CREDITS_LIMIT, Policies, Spending, WelcomePolicy};
+use crate::ledger::{CREDITS_LIMIT, EventPolicy, Policies, Spending, WelcomePolicy};
 use crate::store;
 
 pub use self::database::DatabaseArgs;
@@ -58,6 +58,12 @@ pub struct AccountingArgs {
     /// Whether accounts may spend and reserve whose user is not known yet
     #[arg(long, env = "ACCOUNTING_PLACEHOLDER_SPENDING", default_value = "allow", value_name = "WHETHER")]
     accounting_placeholder_spending: Permission,
+    /// Whether what is booked is published as events, for whoever listens
+    #[arg(long, env = "ACCOUNTING_EVENTS", default_value = "off", value_name = "SWITCH")]
+    accounting_events: Switch,
+    /// Below how many available credits an event tells that the balance is low; 0 is never
+    #[arg(long, env = "ACCOUNTING_BALANCE_LOW", default_value_t = 0, value_name = "CREDITS")]
+    accounting_balance_low: i64,
     /// Batches that are posted side by side, each on a connection of its own
     #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "COUNT")]
     accounting_lanes: usize,
@@ -85,6 +91,28 @@ pub enum Permission {
     Allow,
     /// It is not.
     Deny,
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// It is not.
+    Off,
+    /// It is.
+    On,
+}
+
+/// Whether what is booked becomes events, if the two settings go together.
+fn event_policy(switch: Switch, balance_low: i64, problems: &mut Problems) -> Option<EventPolicy> {
+    let balance_low = problems.in_range("ACCOUNTING_BALANCE_LOW", balance_low, 0..=CREDITS_LIMIT - 1)?;
+    match switch {
+        Switch::On => Some(EventPolicy::On { balance_low }),
+        Switch::Off if balance_low == 0 => Some(EventPolicy::Off),
+        Switch::Off => {
+            problems.add("ACCOUNTING_BALANCE_LOW is told by an event, and ACCOUNTING_EVENTS is off");
+            None
+        }
+    }
 }
 
 impl From<Permission> for Spending {
@@ -187,6 +215,7 @@ impl AccountingArgs {
         let (credits, lanes) = (self.accounting_welcome_credits, self.accounting_lanes);
         let credits = problems.in_range("ACCOUNTING_WELCOME_CREDITS", credits, 0..=CREDITS_LIMIT - 1);
         let lanes = problems.in_range("ACCOUNTING_LANES", lanes, 1..=64);
+        let events = event_policy(self.accounting_events, self.accounting_balance_low, problems);
         let max_in_flight =
             problems.in_range("ACCOUNTING_MAX_IN_FLIGHT", self.accounting_max_in_flight, 1..=100_000);
         let deadline_ms = self.accounting_request_deadline_ms;
@@ -208,10 +237,36 @@ impl AccountingArgs {
                 },
                 suspended_spending: self.accounting_suspended_spending.into(),
                 placeholder_spending: self.accounting_placeholder_spending.into(),
+                events: events?,
             },
             lanes: lanes?,
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_without_events_is_a_mistake() {
+        let read = |switch, balance_low| {
+            let mut problems = Problems::new();
+            let policy = event_policy(switch, balance_low, &mut problems);
+            (policy, problems.finish().map_err(|told| told.to_string()))
+        };
+        assert_eq!(read(Switch::Off, 0), (Some(EventPolicy::Off), Ok(())));
+        assert_eq!(read(Switch::On, 0), (Some(EventPolicy::On { balance_low: 0 }), Ok(())));
+        assert_eq!(read(Switch::On, 7), (Some(EventPolicy::On { balance_low: 7 }), Ok(())));
+        for (switch, balance_low, problem) in [
+            (Switch::Off, 7, "ACCOUNTING_EVENTS is off"),
+            (Switch::On, -1, "ACCOUNTING_BALANCE_LOW: -1 is not between 0 and"),
+        ] {
+            let (policy, told) = read(switch, balance_low);
+            assert_eq!(policy, None);
+            assert!(told.is_err_and(|told| told.contains(problem)), "{problem}");
+        }
     }
 }

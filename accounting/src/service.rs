@@ -1,4 +1,4 @@
-//! accounting put together from its parts: routes, ledger lanes, sweep, consumer.
+//! accounting put together from its parts: routes, ledger lanes, sweep, consumer, events.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use accrue_chassis::health::{Link, Probe, Readiness};
 use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{RemoteKeys, Verifier};
-use accrue_events::broker::Subscriber;
+use accrue_events::broker::{Publisher, Subscriber};
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -17,6 +17,7 @@ use crate::batcher::Batcher;
 use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
 use crate::http;
+use crate::own_events::OwnEvents;
 use crate::store::LedgerStore;
 use crate::sweep::Sweep;
 
@@ -26,6 +27,8 @@ pub struct Parts {
     pub store: Arc<dyn LedgerStore>,
     /// Where user events come from.
     pub subscriber: Arc<dyn Subscriber>,
+    /// Where our own events go, if they are on.
+    pub publisher: Box<dyn Publisher>,
     /// The time.
     pub clock: SharedClock,
     /// The process's start and end.
@@ -42,6 +45,8 @@ pub struct Service {
     pub keys: RemoteKeys,
     /// To be run as a worker.
     pub consumer: Consumer,
+    /// To be run as a worker.
+    pub own_events: OwnEvents,
 }
 
 /// Puts accounting together. The ledger's lanes and its sweep run from now on.
@@ -49,18 +54,22 @@ pub struct Service {
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
-    let Parts { store, subscriber, clock, lifecycle, metrics } = parts;
+    let Parts { store, subscriber, publisher, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.policies, &lifecycle);
     let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
     let link = Link::default();
     let keys_link = Link::default();
+    let own_events = OwnEvents::new(&store, publisher, config.policies.events, batcher.committed());
+    let mut collectors = vec![count_placeholders(Arc::clone(&store))];
     let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
-    let (router, document) =
-        http::routes(http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store) });
+    let readiness = own_events.watched(readiness, &mut collectors);
+    let accounting =
+        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
     let verifier = Verifier::new(
@@ -71,7 +80,6 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     );
     let shut_out = from_fn_with_state(Arc::clone(&store), http::shut_out::refuse);
     let router = guard(router.route_layer(shut_out), &document, Arc::new(verifier))?;
-    let collectors = vec![count_placeholders(Arc::clone(&store))];
     let operations = Operations { readiness, metrics, collectors, lifecycle };
     let manners = Manners {
         service: "accounting",
@@ -80,7 +88,7 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     };
     let router = router.merge(operations.routes()).merge(documentation(document));
     let consumer = Consumer::new(subscriber, (store, batcher), link, clock);
-    Ok(Service { router: polite(router, manners), keys, consumer })
+    Ok(Service { router: polite(router, manners), keys, consumer, own_events })
 }
 
 struct StoreProbe(Arc<dyn LedgerStore>);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use accrue_accounting::audit::{Progress, audit};
 use accrue_accounting::ledger::{
-    AccountStatus, Action, Allocate, Command, DEFAULT_PRIORITY, Draw, EntryKind, IdempotencyKey, Policies,
-    Welcome, WelcomePolicy,
+    AccountStatus, Action, Allocate, Command, DEFAULT_PRIORITY, Draw, EntryKind, IdempotencyKey, Parts,
+    Policies, Welcome, WelcomePolicy,
 };
 use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, open, open_audit};
 use accrue_chassis::clock::SystemClock;
@@ -107,6 +107,17 @@ async fn accounts_were_copied(store: &Arc<dyn LedgerStore>) {
     assert_eq!(account(store, "odd").await.account.available, 52);
 }
 
+async fn what_was_adopted_is_explained(store: &Arc<dyn LedgerStore>) {
+    let last = account(store, "ada").await.account.last_entry_at.expect("entries");
+    let now = store.balance("ada", last, None, 9).await.expect("readable").expect("there");
+    // 30 of each of the older allocations were spent in the older system.
+    let parts = Parts { remaining: 71, expired: 20, unbooked: 90, ..Parts::of(181) };
+    assert_eq!((now.totals, now.allocations.len()), (parts, 4));
+    let before = store.balance("ada", datetime!(2025-06-01 00:00 UTC), None, 9).await;
+    let before = before.expect("readable").expect("there");
+    assert_eq!((before.totals, before.balance.available), (Parts::of(180), 0));
+}
+
 async fn allocations_were_copied(store: &Arc<dyn LedgerStore>) {
     // 100 of which 70 are left; 50 that had expired with 20 unspent; 30 all spent.
     let ada = account(store, "ada").await.account;
@@ -130,6 +141,7 @@ async fn allocations_were_copied(store: &Arc<dyn LedgerStore>) {
     // The next command books out what had expired.
     store.post(&[allocation("ada", 1)], Policies::DEFAULT).await.expect("posted")[0].clone().expect("room");
     store.post(&[allocation("odd", 1)], Policies::DEFAULT).await.expect("posted")[0].clone().expect("room");
+    what_was_adopted_is_explained(store).await;
     let entries = store.entries("ada", &EntryFilter::default(), 2).await.expect("readable");
     assert_eq!((entries[1].kind, entries[1].credits), (EntryKind::Expiry, -20));
     assert_eq!(entries[0].balance_after, 71);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Allocate, Command, DEFAULT_PRIORITY, IdempotencyKey, Policies, Rejection,
+    Action, Allocate, Command, DEFAULT_PRIORITY, IdempotencyKey, Policies, Receipt, Rejection, Transfer,
 };
 use accrue_accounting::store::open;
 use accrue_chassis::clock::SystemClock;
@@ -24,6 +24,12 @@ fn allocation(user_id: &str, key: &str) -> Command {
     Command { user_id: user_id.to_owned(), actor: "test".to_owned(), idempotency: Some(key), action }
 }
 
+fn transfer((from, to): (&str, &str), key: &str) -> Command {
+    let (to, reason) = (to.to_owned(), "mistyped".to_owned());
+    let order = Transfer { transfer_id: Uuid::now_v7(), to, credits: Some(1), reason };
+    Command { action: Action::Transfer(order), ..allocation(from, key) }
+}
+
 #[tokio::test]
 async fn what_concerns_a_locked_account_is_set_aside() {
     let Some(database) = accrue_testkit::postgres().await else { return };
@@ -39,13 +45,21 @@ async fn what_concerns_a_locked_account_is_set_aside() {
         .await
         .expect("locked");
     let posted = store.post(&batch("second"), Policies::DEFAULT).await.expect("posted");
-    let are_busy: Vec<bool> = posted.iter().map(|one| *one == Err(Rejection::AccountBusy)).collect();
-    assert_eq!(are_busy, [false, true, false, true, false]);
+    let are_busy = |posted: Vec<Result<Receipt, Rejection>>| {
+        posted.into_iter().map(|one| one == Err(Rejection::AccountBusy)).collect::<Vec<bool>>()
+    };
+    assert_eq!(are_busy(posted), [false, true, false, true, false]);
+    // A transfer waits for either of its accounts.
+    let transfers = [("a", "locked"), ("locked", "b"), ("b", "c")].map(|ends| transfer(ends, "third"));
+    let posted = store.post(&transfers, Policies::DEFAULT).await.expect("posted");
+    assert_eq!(are_busy(posted), [true, true, false]);
     held.rollback().await.expect("let go");
 
     let posted = store.post(&batch("second"), Policies::DEFAULT).await.expect("posted");
     assert!(posted.iter().all(Result::is_ok), "{posted:?}");
-    for (user_id, available) in [("a", 2), ("b", 2), ("c", 2), ("locked", 2)] {
+    let posted = store.post(&transfers, Policies::DEFAULT).await.expect("posted");
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    for (user_id, available) in [("a", 1), ("b", 2), ("c", 3), ("locked", 2)] {
         let account = store.account(user_id).await.expect("readable").expect("there").account;
         assert_eq!(account.available, available, "{user_id}");
     }

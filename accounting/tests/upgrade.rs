@@ -1,5 +1,5 @@
-//! A database of the release before spending is brought up to date: what was booked
-//! stays, and can be spent.
+//! Databases of releases before are brought up to date: what was booked stays, and can be
+//! spent; what was held can be captured.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use accrue_accounting::audit::{Progress, audit};
 use accrue_accounting::ledger::{
-    AccountStatus, Action, AllocationStatus, Command, DEFAULT_PRIORITY, Draw, EntryKind, Policies, Use,
+    AccountStatus, Action, AllocationStatus, Capture, Command, Cost, DEFAULT_PRIORITY, Draw, EntryKind,
+    OnShortfall, Policies, ReservationStatus, Use,
 };
 use accrue_accounting::store::{EntryFilter, LedgerStore, OpenError, open, open_audit};
 use accrue_chassis::clock::ManualClock;
@@ -26,12 +27,16 @@ async fn all(store: &str) -> Migrator {
 
 /// The migrations of a store before the one that brings spending, as that release had them.
 async fn before(store: &str) -> Migrator {
+    migrations_before(store, if store == "postgres" { "0004" } else { "0002" }).await
+}
+
+/// The migrations of a store before the one of this number.
+async fn migrations_before(store: &str, number: &str) -> Migrator {
     let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/accounting").join(store);
     let some = accrue_testkit::data_dir();
-    let spending = OsStr::new(if store == "postgres" { "0004" } else { "0002" });
     for file in std::fs::read_dir(all).expect("migrations") {
         let file = file.expect("a file");
-        if &*file.file_name() < spending {
+        if &*file.file_name() < OsStr::new(number) {
             std::fs::copy(file.path(), some.path().join(file.file_name())).expect("copied");
         }
     }
@@ -67,7 +72,8 @@ async fn what_was_booked_can_be_spent(url: &str) {
     assert_eq!((found.allocation.priority, found.allocation.expires_at), (DEFAULT_PRIORITY, Some(end)));
     assert_eq!(found.allocation.metadata, Some(serde_json::json!({"a": 1})));
 
-    let order = Use { usage_id: Uuid::now_v7(), credits: 30, resource: None, metadata: None };
+    let (usage_id, cost) = (Uuid::now_v7(), Cost::Credits(30));
+    let order = Use { usage_id, cost, resource: None, metadata: None };
     let command = Command {
         user_id: "u1".to_owned(),
         actor: "test".to_owned(),
@@ -126,4 +132,71 @@ async fn a_postgres_database_is_brought_up_to_date() {
     all("postgres").await.run_direct(None, &mut connection, false).await.expect("migrated");
     connection.close().await.expect("closed");
     what_was_booked_can_be_spent(database.url()).await;
+}
+
+/// An account of which 30 of 70 credits are held, as the release before rates kept it. Times
+/// are written as the store's own.
+fn a_reservation(id: &str, begin: &str, end: &str) -> String {
+    let draws = format!(r#"[{{"allocation_id":"{ID}","credits":30}}]"#);
+    let metadata = r#"{"a":1}"#;
+    format!(
+        "INSERT INTO accounts (user_id, status, available, reserved, last_seq, last_entry_at, next_due_at,
+                               created_at, updated_at)
+         VALUES ('u1', 'active', 40, 30, 1, {begin}, {end}, {begin}, {begin});
+         INSERT INTO credit_allocations
+             (user_id, id, credits, remaining, reserved, priority, is_pending, is_voided, actor, recorded_at)
+         VALUES ('u1', {id}, 70, 40, 30, 50, false, false, 'x', {begin});
+         INSERT INTO reservations
+             (user_id, id, credits, status, expires_at, resource, metadata, draws, actor, recorded_at)
+         VALUES ('u1', {id}, 30, 'held', {end}, 'chat', '{metadata}', '{draws}', 'x', {begin})"
+    )
+}
+
+async fn what_was_held_can_be_captured(url: &str) {
+    let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
+    let store: Arc<dyn LedgerStore> = open(url, 1, true, clock).await.expect("brought up to date");
+    let held = store.reservation("u1", ID).await.expect("readable").expect("there");
+    assert_eq!((held.status, held.credits, held.pricing), (ReservationStatus::Held, 30, None));
+    assert_eq!((held.resource.as_deref(), held.metadata), (Some("chat"), Some(serde_json::json!({"a": 1}))));
+    let order = Capture {
+        reservation_id: ID,
+        usage_id: Uuid::now_v7(),
+        cost: None,
+        on_shortfall: OnShortfall::Reject,
+    };
+    let usage_id = order.usage_id;
+    let command = Command {
+        user_id: "u1".to_owned(),
+        actor: "test".to_owned(),
+        idempotency: None,
+        action: Action::Capture(order),
+    };
+    store.post(&[command], Policies::DEFAULT).await.expect("posted")[0].clone().expect("held");
+    let usage = store.usage("u1", usage_id).await.expect("readable").expect("there");
+    assert_eq!((usage.credits, usage.pricing), (30, None));
+}
+
+#[tokio::test]
+async fn reservations_of_a_sqlite_file_stay() {
+    let files = accrue_testkit::data_dir();
+    let url = format!("sqlite:{}", files.path().join("accounting.db").display());
+    let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.expect("opened");
+    let migrator = migrations_before("sqlite", "0004").await;
+    migrator.run_direct(None, &mut connection, false).await.expect("migrated");
+    let rows = a_reservation("x'0198000000007000800000000000abcd'", "1767225600000000", "1775001600000000");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.expect("rows");
+    connection.close().await.expect("closed");
+    what_was_held_can_be_captured(&url).await;
+}
+
+#[tokio::test]
+async fn reservations_of_a_postgres_database_stay() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let mut connection = PgConnection::connect(database.url()).await.expect("connected");
+    let migrator = migrations_before("postgres", "0006").await;
+    migrator.run_direct(None, &mut connection, false).await.expect("migrated");
+    let rows = a_reservation("'01980000-0000-7000-8000-00000000abcd'", "'2026-01-01Z'", "'2026-04-01Z'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.expect("rows");
+    connection.close().await.expect("closed");
+    what_was_held_can_be_captured(database.url()).await;
 }

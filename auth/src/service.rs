@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::{Link, Probe, Readiness};
-use accrue_chassis::http::{
-    Collector, Manners, Operations, TrustedProxies, Unguarded, documentation, guard, polite,
-};
+use accrue_chassis::http::{Manners, Operations, TrustedProxies, Unguarded, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::Verifier;
 use accrue_events::broker::Publisher;
+use accrue_events::outbox::gauges;
 use accrue_events::relay::Relay;
 use async_trait::async_trait;
 use axum::{Extension, Router};
@@ -80,10 +79,11 @@ pub fn assemble(config: &AuthConfig, parts: Parts) -> Result<Service, AssembleEr
             .want("broker", broker.clone())
             .want("signing_keys", keys.link()),
         metrics,
-        collectors: vec![backlog_gauges(Arc::clone(&store))],
+        collectors: vec![gauges("auth", Arc::<dyn AuthStore>::clone(&store))],
         lifecycle: lifecycle.clone(),
     };
-    let relay = Relay::new(Arc::<dyn AuthStore>::clone(&store), publisher, Arc::clone(&wake), broker);
+    let outbox = Arc::<dyn AuthStore>::clone(&store);
+    let relay = Relay::new("auth", outbox, publisher, Arc::clone(&wake), broker);
     let passwords = PasswordHashing::new(config.hash_queue, config.hash_cost);
     let limits = Limits::new(Arc::clone(&store), Arc::clone(&clock), config.limits);
     let issuer = (tokens.name().to_owned(), config.tokens.audience.clone());
@@ -159,25 +159,4 @@ impl Probe for Database {
     async fn check(&self) -> Result<(), String> {
         self.0.ping().await.map_err(|error| error.to_string())
     }
-}
-
-/// Looks at the outbox when metrics are read. A store that does not answer leaves
-/// the gauges as they were; readiness tells of it.
-fn backlog_gauges(store: Arc<dyn AuthStore>) -> Collector {
-    Arc::new(move || {
-        let store = Arc::clone(&store);
-        Box::pin(async move {
-            match store.backlog().await {
-                Ok(backlog) => {
-                    #[expect(
-                        clippy::cast_precision_loss,
-                        reason = "a gauge of so many entries is not read to the last one"
-                    )]
-                    metrics::gauge!("outbox_depth").set(backlog.depth as f64);
-                    metrics::gauge!("outbox_oldest_age_seconds").set(backlog.oldest_age.as_secs_f64());
-                }
-                Err(error) => tracing::debug!(%error, "the outbox could not be measured"),
-            }
-        })
-    })
 }

@@ -8,6 +8,8 @@ use uuid::Uuid;
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// The `source` of events that auth publishes.
 pub const AUTH_SOURCE: &str = "accrue/auth";
+/// The `source` of events that accounting publishes.
+pub const ACCOUNTING_SOURCE: &str = "accrue/accounting";
 
 /// An event as CloudEvents 1.0 wraps it. Attributes that are not listed here are
 /// ignored when read, as the specification asks of consumers.
@@ -39,12 +41,18 @@ fn json() -> String {
 }
 
 impl<T> Envelope<T> {
-    /// Wraps `data`.
-    pub fn new(id: Uuid, kind: String, subject: String, time: OffsetDateTime, data: T) -> Self {
+    /// Wraps `data`, which `source` tells of `subject`.
+    pub fn new(
+        (source, subject): (&str, String),
+        id: Uuid,
+        kind: String,
+        time: OffsetDateTime,
+        data: T,
+    ) -> Self {
         Self {
             specversion: "1.0".to_owned(),
             id,
-            source: AUTH_SOURCE.to_owned(),
+            source: source.to_owned(),
             kind,
             subject,
             time,

@@ -1,7 +1,9 @@
 //! The outbox as its relay sees it: claim, mark published, release.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use accrue_chassis::http::Collector;
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -52,7 +54,8 @@ pub struct Entry {
 /// How much waits in an outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Owners or entries that wait, whichever the store counts cheaply.
+    /// Owners or entries that wait, whichever the store counts cheaply; of very many, an
+    /// upper bound.
     pub depth: u64,
     /// The age of the oldest of them.
     pub oldest_age: Duration,
@@ -62,3 +65,26 @@ pub struct Backlog {
 #[derive(Debug, thiserror::Error)]
 #[error("the outbox cannot be reached")]
 pub struct OutboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Looks at the outbox of `service` when metrics are read. A store that does not answer
+/// leaves the gauges as they were; readiness tells of it.
+#[must_use]
+pub fn gauges(service: &'static str, outbox: Arc<dyn Outbox>) -> Collector {
+    Arc::new(move || {
+        let outbox = Arc::clone(&outbox);
+        Box::pin(async move {
+            match outbox.backlog().await {
+                Ok(backlog) => {
+                    #[expect(
+                        clippy::cast_precision_loss,
+                        reason = "a gauge of so many entries is not read to the last one"
+                    )]
+                    metrics::gauge!("outbox_depth", "service" => service).set(backlog.depth as f64);
+                    metrics::gauge!("outbox_oldest_age_seconds", "service" => service)
+                        .set(backlog.oldest_age.as_secs_f64());
+                }
+                Err(error) => tracing::debug!(%error, service, "the outbox could not be measured"),
+            }
+        })
+    })
+}

@@ -23,6 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// Moves events from an outbox to a broker, at least once each.
 pub struct Relay {
+    service: &'static str,
     outbox: Arc<dyn Outbox>,
     publisher: Box<dyn Publisher>,
     wake: Arc<Notify>,
@@ -50,15 +51,16 @@ pub enum RelayError {
 }
 
 impl Relay {
-    /// A relay from `outbox` to `publisher`. Whoever writes to the outbox notifies
-    /// `wake`; `link` is told how the broker does.
+    /// A relay from the outbox of `service` to `publisher`. Whoever writes to the outbox
+    /// notifies `wake`; `link` is told how the broker does.
     pub fn new(
+        service: &'static str,
         outbox: Arc<dyn Outbox>,
         publisher: Box<dyn Publisher>,
         wake: Arc<Notify>,
         link: Link,
     ) -> Self {
-        Self { outbox, publisher, wake, link }
+        Self { service, outbox, publisher, wake, link }
     }
 
     /// Claims once, publishes what was claimed, marks what was confirmed.
@@ -104,7 +106,8 @@ impl Relay {
         let mut confirmed = Vec::with_capacity(claim.entries.len());
         for window in claim.entries.chunks(WINDOW) {
             let messages: Vec<_> = window.iter().map(|entry| entry.message.clone()).collect();
-            metrics::counter!("outbox_published_total").increment(messages.len() as u64);
+            metrics::counter!("outbox_published_total", "service" => self.service)
+                .increment(messages.len() as u64);
             let publications = self.publisher.publish(&messages).await.inspect_err(|error| {
                 self.link.down(error.to_string());
             })?;
@@ -116,8 +119,9 @@ impl Relay {
                     .map(|(entry, _)| entry.clone()),
             );
         }
-        metrics::counter!("outbox_confirmed_total").increment(confirmed.len() as u64);
-        metrics::counter!("outbox_unconfirmed_total")
+        metrics::counter!("outbox_confirmed_total", "service" => self.service)
+            .increment(confirmed.len() as u64);
+        metrics::counter!("outbox_unconfirmed_total", "service" => self.service)
             .increment((claim.entries.len() - confirmed.len()) as u64);
         Ok(confirmed)
     }
@@ -135,6 +139,7 @@ impl Relay {
             let wait = match self.run_once().await {
                 Ok(outcome) if outcome.published < outcome.claimed => {
                     tracing::warn!(
+                        service = self.service,
                         ?outcome,
                         "the broker did not take all events; they will be published again"
                     );
@@ -154,7 +159,11 @@ impl Relay {
                 }
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::warn!(error, "events wait in the outbox; will try again");
+                    tracing::warn!(
+                        service = self.service,
+                        error,
+                        "events wait in the outbox; will try again"
+                    );
                     backoff.next_wait()
                 }
             };

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::broker::Message;
-use crate::envelope::{CONTENT_TYPE, Envelope};
+use crate::envelope::{AUTH_SOURCE, CONTENT_TYPE, Envelope};
 
 /// The major version of the payloads that this code writes and reads.
 const MAJOR: &str = "v1";
@@ -58,7 +59,7 @@ impl UserEventKind {
 }
 
 /// Whether a user may sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
     /// May sign in.
@@ -70,7 +71,7 @@ pub enum UserStatus {
 }
 
 /// The whole state of a user as other services may know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserSnapshot {
     /// Opaque, at most 50 characters.
     pub user_id: String,
@@ -78,6 +79,7 @@ pub struct UserSnapshot {
     /// Of two snapshots the one with the greater version is the newer.
     pub version: i64,
     /// Whether the user may sign in.
+    #[schema(inline)]
     pub status: UserStatus,
     /// The address, lower case; none in a tombstone.
     #[serde(default)]
@@ -140,9 +142,9 @@ impl UserEvent {
     #[must_use]
     pub fn to_message(&self, traceparent: Option<String>) -> Message {
         let envelope = Envelope::new(
+            (AUTH_SOURCE, self.user.user_id.clone()),
             self.id,
             self.kind.event_type(),
-            self.user.user_id.clone(),
             self.occurred_at,
             &self.user,
         );
@@ -246,13 +248,25 @@ fn category(error: &serde_json::Error) -> String {
     format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
 }
 
+/// The types of all events on users.
+#[cfg(test)]
+pub(crate) fn types() -> Vec<String> {
+    UserEventKind::ALL.into_iter().map(UserEventKind::event_type).collect()
+}
+
+/// An event as auth would publish it.
+#[cfg(test)]
+pub(crate) fn example() -> UserEvent {
+    tests::event()
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
     use super::*;
 
-    fn event() -> UserEvent {
+    pub(super) fn event() -> UserEvent {
         UserEvent {
             id: Uuid::from_u128(7),
             kind: UserEventKind::Registered,

@@ -12,7 +12,7 @@ pub(crate) const ISSUER: &str = "https://auth.test";
 
 /// Every scope there is.
 pub(crate) const ALL_SCOPES: &[&str] =
-    &["accounts:read", "credits:write", "events:admin", "usage:write", "users:admin"];
+    &["accounts:read", "credits:write", "events:admin", "rates:write", "usage:write", "users:admin"];
 
 /// A client of auth.
 #[derive(Debug, Clone)]

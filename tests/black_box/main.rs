@@ -3,10 +3,13 @@
 mod bad_input;
 mod command_line;
 mod credentials;
+mod moving;
 mod oauth_library;
 mod outages;
+mod own_events;
 mod poison;
 mod process;
+mod rates;
 mod readme;
 mod refresh_rotation;
 mod restarts;
@@ -48,9 +51,14 @@ in_both_shapes! {
     crate::story::lists_come_page_by_page as lists_come_page_by_page,
     crate::story::the_demo_holds as the_demo_holds,
     crate::story::metrics_tell_what_happened as metrics_tell_what_happened,
+    crate::own_events::nobody_need_listen as nobody_need_listen_to_accounts,
+    crate::rates::units_are_priced_across_restarts as units_are_priced_across_restarts,
     crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
     crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
     crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,
     crate::refresh_rotation::a_kill_locks_nobody_out as a_kill_in_a_refresh_locks_nobody_out,
     crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,
+    crate::moving::credits_of_a_mistyped_id_are_brought_back as credits_of_a_mistyped_id_are_brought_back,
+    crate::moving::a_batch_killed_half_way_goes_on as a_batch_killed_half_way_goes_on,
+    crate::moving::a_kill_moves_whole_or_not_at_all as a_kill_moves_whole_or_not_at_all,
 }

@@ -1,6 +1,6 @@
 //! Messages that no consumer can use: to the dead letters, holding nothing up.
 
-use accrue_events::broker::{Message, Publication};
+use accrue_events::broker::{Destination, Message, Publication};
 use accrue_testkit::eventually;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ pub(crate) async fn goes_to_the_dead_letters_and_holds_nothing_up(shape: Shape) 
         // As good as auth's own, with a member that we do not know.
         odd_event("u7", |event| event["data"]["shoe_size"] = 43.into()),
     ];
-    let mut publisher = system.broker().publisher();
+    let mut publisher = system.broker().publisher(Destination::Users);
     publisher.connect().await.expect("connected");
     let before = system.register("before").await;
     let all = [&poison[..], &harmless[..]].concat();

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use accrue_events::broker::Destination;
 use accrue_testkit::eventually;
 use futures_util::future::{join, join_all};
 use reqwest::Method;
@@ -137,7 +138,7 @@ async fn republish_registrations(system: &System, user_id: &str) {
         },
     };
     let messages = [event(1), event(i64::MAX / 2)].map(|event| event.to_message(None));
-    let mut publisher = system.broker().publisher();
+    let mut publisher = system.broker().publisher(Destination::Users);
     publisher.connect().await.expect("connected");
     let outcomes = publisher.publish(&messages).await.expect("published");
     assert!(outcomes.iter().all(|one| *one == accrue_events::broker::Publication::Confirmed));

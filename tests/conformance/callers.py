@@ -163,6 +163,13 @@ def reservation_id(user_id):
     return book(user_id, "reservations", credits=3, expires_in=3600)["reservation"]["id"]
 
 
+def set_rate(resource):
+    """A rate by which `tokens` of the resource have a price."""
+    headers = {"Authorization": f"Bearer {service.token()}"}
+    body = {"units": {"tokens": {"credits": "0.5", "per": 1000}}}
+    return ask("PUT", f"{ACCOUNTING}/v1/rates/{resource}", json=body, headers=headers)
+
+
 def seq(user_id):
     """The number of an entry: an account with an allocation has a first one."""
     book(user_id, "allocations", credits=1)

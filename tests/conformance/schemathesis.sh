@@ -98,7 +98,7 @@ url_of() {
 make_callers() {
     local shown
     shown=$("$accrue" admin create-client --name conformance --scope accounts:read --scope credits:write \
-        --scope events:admin --scope usage:write --scope users:admin 2>"$work/admin.log") ||
+        --scope events:admin --scope rates:write --scope usage:write --scope users:admin 2>"$work/admin.log") ||
         { tail -n 5 "$work/admin.log" >&2; return 1; }
     export ACCRUE_CONFORMANCE_CLIENT_ID ACCRUE_CONFORMANCE_CLIENT_SECRET
     ACCRUE_CONFORMANCE_CLIENT_ID=$(sed -n 's/^client_id: //p' <<<"$shown")

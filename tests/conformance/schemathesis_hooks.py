@@ -22,6 +22,10 @@ from callers import CLIENT, PASSWORD, admin, create, mailed_token, service, targ
 TALLY = pathlib.Path(os.environ["ACCRUE_CONFORMANCE_TALLY"])
 
 
+# What has a rate, by which its tokens have a price.
+RESOURCE = "conformance"
+
+
 class Dice:
     """Chance that depends on nothing but the case."""
 
@@ -66,6 +70,11 @@ def name_what_exists(case, dice):
         for name in ("allocation_id", "usage_id", "reservation_id", "seq"):
             if name in names and dice.roll(4):
                 names[name] = getattr(callers, name)(names["user_id"])
+    if "resource" in names and dice.roll(4):
+        names["resource"] = RESOURCE
+        version = callers.set_rate(RESOURCE)["version"]
+        if "version" in names and dice.roll(4):
+            names["version"] = version
     if "session_id" in names and dice.roll(4):
         names["session_id"] = user.here().session_id()
 
@@ -98,6 +107,11 @@ def good_body(case, dice):
         return {"token": token, "new_password": f"{PASSWORD} new"}
     if label.endswith("/extend"):
         return {"expires_in": 7200 + dice.roll(1000)}
+    if label == "PUT /v1/rates/{resource}":
+        return {"units": {"tokens": {"credits": f"{dice.roll(9)}.5", "per": 1000}}}
+    if label == "POST /v1/rates/quote":
+        callers.set_rate(RESOURCE)
+        return {"resource": RESOURCE, "units": {"tokens": dice.roll(9000)}}
     if label.endswith("/capture"):
         return {"credits": 1 + dice.roll(3)}
     if label.endswith("/refund"):
@@ -106,7 +120,17 @@ def good_body(case, dice):
         if case.path_parameters["user_id"] == user.here().user_id:
             callers.book(user.here().user_id, "allocations", credits=10)
         body = {"credits": 1 + dice.roll(9)}
+        if dice.roll(2):
+            callers.set_rate(RESOURCE)
+            body = {"resource": RESOURCE, "units": {"tokens": dice.roll(9000)}}
         return body | {"expires_in": 60} if label.endswith("/reservations") else body
+    if label.endswith("/transfers"):
+        if case.path_parameters["user_id"] == user.here().user_id:
+            callers.book(user.here().user_id, "allocations", credits=10)
+        body = {"to": uuid.uuid4().hex, "reason": "mistyped"}
+        return body | ({"all": True} if dice.roll(2) else {"credits": 1 + dice.roll(9)})
+    if label == "POST /v1/allocations/batch":
+        return {"allocations": [{"user_id": uuid.uuid4().hex, "credits": 1 + dice.roll(9)}]}
     if label == "POST /v1/users/verify-email":
         return {"token": mailed_token("/v1/users/resend-verification", "verify-email")}
     return None

@@ -9,7 +9,7 @@ use super::sums::Sums;
 use super::tally::{Spot, Table, Tallies};
 use super::{Progress, rows};
 use crate::ledger::chain::Makes;
-use crate::ledger::{Account, Entry, EntryKind};
+use crate::ledger::{Account, Draw, Entry, EntryKind};
 use crate::store::{MadeRows, Snapshot, StoreError, Stored};
 
 /// Rows that are read at once.
@@ -248,6 +248,12 @@ impl Chunk {
     }
 }
 
+/// The allocations that an entry of a transfer names by a draw of nothing.
+fn pending_moved(entry: &Entry) -> impl Iterator<Item = Uuid> {
+    let is_nothing = |draw: &&Draw| draw.remaining == 0 && draw.reserved == 0;
+    entry.draws.iter().filter(is_nothing).map(|draw| draw.allocation_id)
+}
+
 /// Adds what an entry says to the tallies.
 fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), made: &MadeRows) {
     for draw in &entry.draws {
@@ -262,6 +268,10 @@ fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), 
         Makes::Reservation => Table::Reservations,
     };
     for one in made.of(user_id, entry) {
+        // A pending one that a transfer brings is booked when its time comes.
+        if entry.kind == EntryKind::TransferIn && pending_moved(entry).any(|id| id == one.id()) {
+            continue;
+        }
         if let Some(tally) = tallies.at((table, place, one.id())) {
             tally.made += 1;
             tally.credits -= i128::from(entry.credits);
@@ -271,6 +281,14 @@ fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), 
         EntryKind::Void => {
             if let Some(tally) = tallies.at((Table::Allocations, place, entry.reference)) {
                 tally.voids += 1;
+            }
+        }
+        EntryKind::TransferIn | EntryKind::TransferOut => {
+            for id in pending_moved(entry) {
+                if let Some(tally) = tallies.at((Table::Allocations, place, id)) {
+                    tally.arrivals += u32::from(entry.kind == EntryKind::TransferIn);
+                    tally.departures += u32::from(entry.kind == EntryKind::TransferOut);
+                }
             }
         }
         EntryKind::Refund => {

@@ -5,10 +5,11 @@ use accrue_chassis::problem::{FieldError, Problem};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::store::AccountPosition;
+use crate::store::{AccountPosition, UsagePosition};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
@@ -30,6 +31,11 @@ impl<T> Page<T> {
         items.truncate(limit);
         let next_cursor = items.last().filter(|_| has_more).map(cursor);
         Self { data: items, next_cursor }
+    }
+
+    /// The items, and where the next page begins.
+    pub(super) fn into_parts(self) -> (Vec<T>, Option<String>) {
+        (self.data, self.next_cursor)
     }
 
     /// The same page in the form that callers see.
@@ -87,6 +93,16 @@ pub(super) fn parse_seq(cursor: &str) -> Result<i64, Problem> {
     decode(cursor)?.parse().map_err(|_| invalid_cursor())
 }
 
+/// The cursor after what has this name.
+pub(super) fn after_name(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(name)
+}
+
+/// The name in a cursor.
+pub(super) fn parse_name(cursor: &str) -> Result<String, Problem> {
+    decode(cursor).ok().filter(|name| !name.contains('\0')).ok_or_else(invalid_cursor)
+}
+
 /// The cursor after what has this id.
 pub(super) fn after_id(id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(id.as_bytes())
@@ -115,6 +131,39 @@ pub(super) fn parse_account(cursor: &str) -> Result<AccountPosition, Problem> {
     Ok(AccountPosition { created_at, user_id: user_id.to_owned() })
 }
 
+/// The cursor after an allocation as it was at an instant.
+pub(super) fn after_instant(at: OffsetDateTime, id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{id}", clock::to_micros(at)))
+}
+
+/// The instant and the allocation in a cursor.
+pub(super) fn parse_instant(cursor: &str) -> Result<(OffsetDateTime, Uuid), Problem> {
+    let text = decode(cursor)?;
+    let (micros, id) = text.split_once(':').ok_or_else(invalid_cursor)?;
+    let micros: i64 = micros.parse().map_err(|_| invalid_cursor())?;
+    let at = clock::from_micros(micros).filter(|at| at.year() >= 0).ok_or_else(invalid_cursor)?;
+    Ok((at, Uuid::parse_str(id).map_err(|_| invalid_cursor())?))
+}
+
+/// The cursor after a sum of usage.
+pub(super) fn after_usage_sum(position: &UsagePosition) -> String {
+    let UsagePosition { begin, user_id, resource } = position;
+    let parts = serde_json::json!([begin.to_julian_day(), user_id, resource]);
+    URL_SAFE_NO_PAD.encode(parts.to_string())
+}
+
+/// The position in a cursor.
+pub(super) fn parse_usage_sum(cursor: &str) -> Result<UsagePosition, Problem> {
+    let parts: (i32, String, Option<String>) =
+        serde_json::from_str(&decode(cursor)?).map_err(|_| invalid_cursor())?;
+    let (day, user_id, resource) = parts;
+    let begin = Date::from_julian_day(day).ok().filter(|day| day.year() >= 0).ok_or_else(invalid_cursor)?;
+    if [Some(&user_id), resource.as_ref()].into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(invalid_cursor());
+    }
+    Ok(UsagePosition { begin, user_id, resource })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,11 +174,25 @@ mod tests {
         let id = Uuid::now_v7();
         assert_eq!(parse_id(&after_id(id)).expect("ours"), id);
         assert!(parse_id(&after_seq(1)).is_err());
+        assert_eq!(parse_name(&after_name("chat/é")).expect("ours"), "chat/é");
+        assert!(parse_name("!").is_err() && parse_name(&after_name("a\0b")).is_err());
         let position = AccountPosition {
             created_at: time::macros::datetime!(2026-01-02 3:04:05.678901 UTC),
             user_id: "a:b".into(),
         };
         assert_eq!(parse_account(&after_account(&position)).expect("ours"), position);
+        let at = time::macros::datetime!(2026-01-02 3:04:05.678901 UTC);
+        assert_eq!(parse_instant(&after_instant(at, id)).expect("ours"), (at, id));
+        for resource in [None, Some("a:\"b".to_owned())] {
+            let sum = UsagePosition { begin: at.date(), user_id: "ada".into(), resource };
+            assert_eq!(parse_usage_sum(&after_usage_sum(&sum)).expect("ours"), sum);
+        }
+        for rubbish in ["", "AAAA", &after_seq(1), &after_id(id)] {
+            assert!(parse_instant(rubbish).is_err() && parse_usage_sum(rubbish).is_err(), "{rubbish}");
+        }
+        for rubbish in [r#"[2461043,"a\u0000",null]"#, r#"[-9999999,"a",null]"#, r#"[2461043,"a"]"#] {
+            assert!(parse_usage_sum(&URL_SAFE_NO_PAD.encode(rubbish)).is_err(), "{rubbish}");
+        }
         for rubbish in [
             "",
             "!",

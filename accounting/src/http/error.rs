@@ -5,9 +5,9 @@ use accrue_chassis::telemetry::chain;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{allocations, fields, reservations, usage};
+use super::{allocations, fields, rates, reservations, usage};
 use crate::batcher::PostError;
-use crate::ledger::Rejection;
+use crate::ledger::{MAX_MOVED, Rejection};
 use crate::store::StoreError;
 
 /// Why a request was not answered with what it asked for.
@@ -85,19 +85,18 @@ fn invalid(pointer: &str, code: &'static str, detail: &str) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, code, detail)])
 }
 
-fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
+/// The answer to a rejection.
+pub(super) fn rejected(user_id: &str, rejection: &Rejection) -> Problem {
     match rejection {
         Rejection::CreditsOutOfRange => Problem::invalid(vec![fields::credits_out_of_range()]),
+        Rejection::Unpriced(why) => rates::unpriced(why),
         Rejection::PriorityOutOfRange => Problem::invalid(vec![fields::priority_out_of_range()]),
         Rejection::HoldOutOfRange => Problem::invalid(vec![fields::hold_out_of_range()]),
         Rejection::EndHasPassed => {
             let detail = "The allocation's end has passed; give one that lies ahead, or none.";
             invalid("/expires_at", "in_the_past", detail)
         }
-        Rejection::EndBeforeBeginning => {
-            let detail = "The allocation would end before it begins: expires_at must be after effective_at.";
-            invalid("/expires_at", "before_effective_at", detail)
-        }
+        Rejection::EndBeforeBeginning => Problem::invalid(vec![fields::end_before_beginning()]),
         Rejection::AccountSuspended => {
             forbidden("account_suspended", "The user was deactivated: the account may not spend.")
         }
@@ -160,6 +159,27 @@ fn in_conflict(user_id: &str, rejection: &Rejection) -> Problem {
             "nothing_to_void",
             "Nothing of this allocation is left: it was spent, expired or voided.",
         ),
+        Rejection::NothingToTransfer { reserved } => {
+            let detail = format!(
+                "Nothing of this account can be transferred: nothing is available or pending, and {reserved} \
+                 credits that reservations hold stay."
+            );
+            conflict("nothing_to_transfer", &detail).with("reserved", *reserved)
+        }
+        Rejection::TransferTooLarge { movable: 0 } => {
+            let detail = format!(
+                "More than {MAX_MOVED} allocations are pending, the most that one transfer moves. Void some, or \
+                 wait until some have begun."
+            );
+            conflict("transfer_too_large", &detail).with("movable", 0)
+        }
+        Rejection::TransferTooLarge { movable } => {
+            let detail = format!(
+                "It would draw on more than {MAX_MOVED} allocations, the most that one transfer moves. Transfer \
+                 {movable} credits first, and the rest after them."
+            );
+            conflict("transfer_too_large", &detail).with("movable", *movable)
+        }
         Rejection::ReplyGone { resource } => conflict(
             "idempotency_key_expired",
             "This request was answered so long ago that the reply is no longer kept. What it made is at \

@@ -2,6 +2,7 @@
 
 use accrue_chassis::clock::whole_microseconds;
 use accrue_chassis::problem::{FieldError, Problem};
+use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
@@ -9,11 +10,15 @@ use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
 /// The longest reason, in characters.
 const MAX_REASON_CHARS: usize = 500;
 /// The longest name of a resource, in characters.
-const MAX_RESOURCE_CHARS: usize = 100;
+pub(super) const MAX_RESOURCE_CHARS: usize = 100;
 
 /// Collects what is wrong with a request.
 #[derive(Default)]
-pub(super) struct Fields(Vec<FieldError>);
+pub(super) struct Fields {
+    errors: Vec<FieldError>,
+    /// The JSON pointer of what the fields are in; empty for the whole body.
+    place: String,
+}
 
 impl Fields {
     /// Nothing is wrong yet.
@@ -21,10 +26,17 @@ impl Fields {
         Self::default()
     }
 
+    /// The same, of fields in what `place` points to.
+    pub(super) fn within(mut self, place: String) -> Self {
+        self.place = place;
+        self
+    }
+
     /// Adds `error` unless `is_fine`.
     pub(super) fn require(mut self, is_fine: bool, error: impl FnOnce() -> FieldError) -> Self {
         if !is_fine {
-            self.0.push(error());
+            let error = error();
+            self.errors.push(FieldError { pointer: format!("{}{}", self.place, error.pointer), ..error });
         }
         self
     }
@@ -63,9 +75,23 @@ impl Fields {
         })
     }
 
+    /// Ends in what was `parsed`, or in all that is wrong with it and the rest.
+    pub(super) fn finish_with<T>(self, parsed: Result<T, Vec<FieldError>>) -> Result<T, Problem> {
+        match parsed {
+            Ok(value) => self.finish().map(|()| value),
+            Err(wrong) => Err(Problem::invalid(wrong.into_iter().chain(self.errors).collect())),
+        }
+    }
+
+    /// Tells of the first `count` only.
+    pub(super) fn at_most(mut self, count: usize) -> Self {
+        self.errors.truncate(count);
+        self
+    }
+
     /// Ends in what is wrong, if anything is.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::invalid(self.errors)) }
     }
 }
 
@@ -73,6 +99,14 @@ impl Fields {
 pub(super) fn utc(at: OffsetDateTime) -> Option<OffsetDateTime> {
     let at = at.checked_to_offset(UtcOffset::UTC)?;
     (0..=9999).contains(&at.year()).then(|| whole_microseconds(at))
+}
+
+/// A point in time in the query, as it is kept.
+pub(super) fn parse_time(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(utc).ok_or_else(|| {
+        let detail = format!("{name} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.");
+        Problem::invalid(vec![FieldError::new("", "invalid_time", detail)])
+    })
 }
 
 /// What is wrong with an amount that is not 1 to 2^53 - 1.
@@ -84,6 +118,12 @@ pub(super) fn credits_out_of_range() -> FieldError {
 /// What is wrong with a priority that is not 0 to 100.
 pub(super) fn priority_out_of_range() -> FieldError {
     FieldError::new("/priority", "out_of_range", "priority must be a whole number from 0 to 100.")
+}
+
+/// What is wrong with an end that comes no later than the beginning.
+pub(super) fn end_before_beginning() -> FieldError {
+    let detail = "The allocation would end before it begins: expires_at must be after effective_at.";
+    FieldError::new("/expires_at", "before_effective_at", detail)
 }
 
 /// What is wrong with a time to hold that is not 1 second to 30 days.

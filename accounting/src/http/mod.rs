@@ -3,22 +3,29 @@
 mod accounts;
 mod adjustments;
 mod allocations;
+mod balance;
 mod booking;
+mod cost;
 mod cursor;
+mod distinct;
 mod entries;
 mod error;
 mod fields;
 mod idempotency;
 mod openapi;
+mod rates;
 mod reservations;
 pub(crate) mod shut_out;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod usage;
+mod usage_sums;
 mod user_id;
 
 use std::sync::Arc;
 
+use accrue_chassis::clock::SharedClock;
 use axum::Router;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,6 +41,8 @@ pub(crate) struct Accounting {
     pub(crate) batcher: Batcher,
     /// For reading.
     pub(crate) store: Arc<dyn LedgerStore>,
+    /// The time, for what is asked about it.
+    pub(crate) clock: SharedClock,
 }
 
 /// All routes of accounting's own, and the document that describes them.
@@ -45,20 +54,30 @@ fn described() -> OpenApiRouter<Accounting> {
     OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(accounts::list::list))
         .routes(routes!(accounts::get::get))
+        .routes(routes!(balance::get::get))
         .routes(routes!(entries::list::list))
         .routes(routes!(entries::get::get))
         .routes(routes!(allocations::create::create, allocations::list::list))
         .routes(routes!(allocations::get::get))
         .routes(routes!(allocations::void::void))
+        .routes(routes!(allocations::batch::batch))
         .routes(routes!(usage::create::create, usage::list::list))
         .routes(routes!(usage::get::get))
         .routes(routes!(usage::refund::refund))
+        .routes(routes!(usage_sums::account::account))
+        .routes(routes!(usage_sums::everyone::everyone))
         .routes(routes!(reservations::create::create, reservations::list::list))
         .routes(routes!(reservations::get::get))
         .routes(routes!(reservations::capture::capture))
         .routes(routes!(reservations::release::release))
         .routes(routes!(reservations::extend::extend))
         .routes(routes!(adjustments::create::create))
+        .routes(routes!(rates::list::list))
+        .routes(routes!(rates::quote::quote))
+        .routes(routes!(rates::get::get, rates::put::put))
+        .routes(routes!(rates::versions::versions))
+        .routes(routes!(rates::version::version))
+        .routes(routes!(transfers::create::create))
 }
 
 /// The document that describes accounting's routes.

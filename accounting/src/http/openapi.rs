@@ -10,8 +10,10 @@ use utoipa::{Modify, OpenApi as _};
 
 /// Spend, hold and refund credits.
 pub(super) const USAGE_WRITE: &str = "usage:write";
-/// Allocate, void and adjust credits.
+/// Allocate, void, adjust and transfer credits.
 pub(super) const CREDITS_WRITE: &str = "credits:write";
+/// Say what units cost.
+pub(super) const RATES_WRITE: &str = "rates:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
 
@@ -36,8 +38,9 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         let scopes = Scopes::from_iter([
-            (CREDITS_WRITE, "Allocate, void and adjust credits of any account."),
+            (CREDITS_WRITE, "Allocate, void, adjust and transfer credits of any account."),
             (USAGE_WRITE, "Spend, hold and refund credits of any account."),
+            (RATES_WRITE, "Say what units of a resource cost."),
             (ACCOUNTS_READ, "Read every account."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));

@@ -1,5 +1,10 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
+mod batches;
+mod rates;
+mod reading;
+mod transfers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +49,10 @@ impl Answer {
         self.body[noun]["id"].as_str().expect("an id").to_owned()
     }
 
+    fn is_created(&self) {
+        assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
+    }
+
     fn is(&self, status: u16, code: &str) {
         assert_eq!((self.status.as_u16(), &self.body["code"]), (status, &json!(code)), "{}", self.body);
     }
@@ -64,7 +73,8 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let router = routes(Accounting { batcher, store }).0.layer(Extension(caller));
+        let accounting = Accounting { batcher, store, clock: Arc::<ManualClock>::clone(&clock) };
+        let router = routes(accounting).0.layer(Extension(caller));
         Self { router, clock, lifecycle, _files: files }
     }
 
@@ -77,12 +87,20 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> Answer {
-        let path = format!("/v1/accounts/ada{path}");
+        self.get_of("ada", path).await
+    }
+
+    async fn get_of(&self, user_id: &str, path: &str) -> Answer {
+        let path = format!("/v1/accounts/{user_id}{path}");
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
-        let request = Request::post(format!("/v1/accounts/ada{path}"))
+        self.post_to(&format!("/v1/accounts/ada{path}"), key, body).await
+    }
+
+    async fn post_to(&self, path: &str, key: &str, body: Value) -> Answer {
+        let request = Request::post(path)
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .body(Body::from(body.to_string()));
@@ -260,6 +278,7 @@ async fn what_is_wrong_with_a_request_is_told_by_field() {
         ("/usage", json!({"credits": 1})),
         ("/reservations", json!({"credits": 1, "expires_in": 1})),
         ("/adjustments", json!({"credits": 1, "reason": "x"})),
+        ("/transfers", json!({"to": "bob", "all": true, "reason": "x"})),
     ] {
         let request = Request::post(format!("/v1/accounts/ada{path}"))
             .header("content-type", "application/json")

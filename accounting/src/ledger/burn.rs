@@ -9,6 +9,18 @@ use super::state::AccountState;
 impl AccountState {
     /// What drawing `credits` takes from which allocations. Nothing is changed yet.
     pub(super) fn plan_burn(&self, credits: i64, now: OffsetDateTime) -> Result<Vec<Share>, Rejection> {
+        let (shares, lacking) = self.plan_burn_of(usize::MAX, credits, now)?;
+        if lacking == 0 { Ok(shares) } else { Err(Rejection::BooksDisagree) }
+    }
+
+    /// What drawing `credits` takes from the `most` allocations that burn first, and what
+    /// is lacking then.
+    pub(super) fn plan_burn_of(
+        &self,
+        most: usize,
+        credits: i64,
+        now: OffsetDateTime,
+    ) -> Result<(Vec<Share>, i64), Rejection> {
         let available = self.account.available;
         if credits > available {
             return Err(Rejection::InsufficientCredits { available, required: credits });
@@ -18,7 +30,7 @@ impl AccountState {
         open.sort_unstable_by_key(|one| one.burn_order());
         let mut left = credits;
         let mut shares = Vec::new();
-        for allocation in open {
+        for allocation in open.into_iter().take(most) {
             if left == 0 {
                 break;
             }
@@ -26,6 +38,6 @@ impl AccountState {
             left -= taken;
             shares.push(Share { allocation_id: allocation.id, credits: taken });
         }
-        if left == 0 { Ok(shares) } else { Err(Rejection::BooksDisagree) }
+        Ok((shares, left))
     }
 }

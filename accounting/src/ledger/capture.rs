@@ -3,10 +3,10 @@
 
 use time::OffsetDateTime;
 
-use super::CREDITS_LIMIT;
 use super::allocation::{Share, split};
 use super::chain::Made;
 use super::command::{Capture, OnShortfall};
+use super::cost::Charge;
 use super::entry::EntryKind;
 use super::policies::Policies;
 use super::receipt::{Rejection, Reply};
@@ -28,6 +28,15 @@ struct Plan {
     uncollected: i64,
 }
 
+/// What a capture costs. One that names nothing costs what is held, and was for what
+/// that was held for.
+fn charge(state: &AccountState, order: &Capture, reservation: &Reservation) -> Result<Charge, Rejection> {
+    match &order.cost {
+        Some(cost) => state.charge(cost, reservation.resource.as_deref()),
+        None => Ok(Charge { credits: reservation.credits, pricing: reservation.pricing.clone() }),
+    }
+}
+
 /// Spends what a reservation holds. What was held before an account was suspended or
 /// closed can still be captured; nothing can be drawn on top of it then.
 ///
@@ -40,7 +49,8 @@ pub(super) fn capture(
     now: OffsetDateTime,
 ) -> Result<Reply, Rejection> {
     let reservation = held(state, order.reservation_id)?.clone();
-    let plan = plan(state, (order, &reservation), policies, now)?;
+    let charge = charge(state, order, &reservation)?;
+    let plan = plan(state, (charge.credits, order.on_shortfall, &reservation), policies, now)?;
     let mut changes = draws(&plan.captured, (0, -1));
     changes.extend(draws(&plan.returned, (1, -1)));
     changes.extend(draws(&plan.extra, (-1, 0)));
@@ -50,6 +60,7 @@ pub(super) fn capture(
         credits: drawn.iter().map(|share| share.credits).sum(),
         refunded: 0,
         uncollected: plan.uncollected,
+        pricing: charge.pricing,
         resource: reservation.resource,
         metadata: reservation.metadata,
         reservation_id: Some(reservation.id),
@@ -59,7 +70,7 @@ pub(super) fn capture(
     };
     let (kind, reference) = (EntryKind::Capture, reservation.id);
     let booking = Booking { kind, draws: changes, reference, actor, reason: None, at: now };
-    state.book_making(booking, Some(Made::Usage(&usage)));
+    state.book_making(booking, Made::Usage(&usage));
     state.drop_returned(&plan.returned, now);
     if let Some(reservation) = state.reservations.get_mut(reservation.id) {
         reservation.status = ReservationStatus::Captured;
@@ -83,21 +94,17 @@ fn held_before(state: &AccountState, id: uuid::Uuid) -> Result<&Reservation, Rej
 
 fn plan(
     state: &AccountState,
-    (order, reservation): (&Capture, &Reservation),
+    (wanted, on_shortfall, reservation): (i64, OnShortfall, &Reservation),
     policies: Policies,
     now: OffsetDateTime,
 ) -> Result<Plan, Rejection> {
-    let wanted = order.credits.unwrap_or(reservation.credits);
-    if !(1..CREDITS_LIMIT).contains(&wanted) {
-        return Err(Rejection::CreditsOutOfRange);
-    }
     state.require_held(&reservation.draws)?;
     let (captured, returned) = split(&reservation.draws, wanted);
     let lacking = (wanted - reservation.credits).max(0);
     if lacking == 0 {
         return Ok(Plan { captured, returned, extra: Vec::new(), uncollected: 0 });
     }
-    let drawn = match (order.on_shortfall, state.require_spending(policies)) {
+    let drawn = match (on_shortfall, state.require_spending(policies)) {
         (OnShortfall::Reject, Err(rejection)) => return Err(rejection),
         (OnShortfall::Reject, Ok(())) => lacking,
         (OnShortfall::Cap, Err(_)) => 0,

@@ -1,19 +1,20 @@
-//! What goes into the ledger: commands, each for one account.
+//! What goes into the ledger: commands, each for one account, and transfers for two.
 
 use accrue_events::user::UserSnapshot;
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::cost::Cost;
 use super::idempotency::IdempotencyKey;
 
 /// Who asks where nobody does: what falls due, welcome credits.
 pub(super) const SYSTEM: &str = "system";
 
-/// Something that is to change one account.
+/// Something that is to change one account, or, for transfers, two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Whose account.
+    /// Whose account. Of a transfer: whose credits go.
     pub user_id: String,
     /// Who asks.
     pub actor: String,
@@ -65,6 +66,8 @@ pub enum Action {
     },
     /// Correct the balance by hand.
     Adjust(Adjust),
+    /// Move credits to another account.
+    Transfer(Transfer),
     /// Take over what auth says of the user. `welcome_id` names the welcome
     /// allocation should this snapshot be the one that earns it.
     ApplyUser {
@@ -101,8 +104,8 @@ pub struct Allocate {
 pub struct Use {
     /// The id of the usage to make.
     pub usage_id: Uuid,
-    /// 1 to 2^53 - 1.
-    pub credits: i64,
+    /// What it costs.
+    pub cost: Cost,
     /// What for, as the caller names it.
     pub resource: Option<String>,
     /// A JSON object to keep with it.
@@ -114,8 +117,8 @@ pub struct Use {
 pub struct Reserve {
     /// The id of the reservation to make.
     pub reservation_id: Uuid,
-    /// 1 to 2^53 - 1.
-    pub credits: i64,
+    /// What it holds.
+    pub cost: Cost,
     /// For how many seconds: 1 to 30 days' worth.
     pub expires_in_s: i64,
     /// What for, as the caller names it.
@@ -131,9 +134,10 @@ pub struct Capture {
     pub reservation_id: Uuid,
     /// The id of the usage to make.
     pub usage_id: Uuid,
-    /// How many in all; none for what is held. What is held beyond that comes back;
-    /// what is lacking is drawn from what is available.
-    pub credits: Option<i64>,
+    /// What it costs in all; none for what is held. What is held beyond that comes
+    /// back; what is lacking is drawn from what is available. Units are of the
+    /// reservation's resource.
+    pub cost: Option<Cost>,
     /// What to do where too little is available.
     pub on_shortfall: OnShortfall,
 }
@@ -167,7 +171,34 @@ pub enum Correction {
     SetAvailable(i64),
 }
 
+/// Credits to move to another account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The id of the transfer. Those of the allocations that it makes count up from it.
+    pub transfer_id: Uuid,
+    /// Who gets them: somebody else.
+    pub to: String,
+    /// How many of what is available; none for all that is available or pending.
+    pub credits: Option<i64>,
+    /// Why.
+    pub reason: String,
+}
+
 impl Command {
+    /// The other account that this changes.
+    #[must_use]
+    pub fn counterparty(&self) -> Option<&str> {
+        match &self.action {
+            Action::Transfer(order) => Some(&order.to),
+            _ => None,
+        }
+    }
+
+    /// Everybody whose account this changes.
+    pub fn user_ids(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.user_id.as_str()).chain(self.counterparty())
+    }
+
     /// The command that an event of auth becomes. `welcome_id` is a fresh UUID of version 7.
     #[must_use]
     pub fn apply_user(user: UserSnapshot, welcome_id: Uuid) -> Self {

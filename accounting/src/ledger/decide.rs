@@ -10,6 +10,7 @@ use super::idempotency::KeyRecord;
 use super::policies::Policies;
 use super::receipt::{Receipt, Rejection};
 use super::state::AccountState;
+use super::transfer::{self, Target};
 use super::{adjust, allocate, apply_user, capture, refund, reserve, spend, void};
 
 /// The accounts of a batch by user id.
@@ -30,13 +31,28 @@ pub fn decide_all(
     for state in accounts.values_mut() {
         state.salt_seed = salt_seed;
     }
-    commands
-        .iter()
-        .map(|command| {
-            let state = accounts.get_mut(&command.user_id);
-            state.expect("the store loads every account that a batch names").decide(command, policies, now)
-        })
-        .collect()
+    commands.iter().map(|command| decide_one(accounts, command, policies, now)).collect()
+}
+
+fn decide_one(
+    accounts: &mut Accounts,
+    command: &Command,
+    policies: Policies,
+    now: OffsetDateTime,
+) -> Result<Receipt, Rejection> {
+    const MISSING: &str = "the store loads every account that a batch names";
+    let Some(other) = command.counterparty() else {
+        return accounts.get_mut(&command.user_id).expect(MISSING).decide(command, policies, now);
+    };
+    if other == command.user_id {
+        return Err(Rejection::SameAccount);
+    }
+    // Out of the map, while both are changed.
+    let (user_id, mut target) = accounts.remove_entry(other).expect(MISSING);
+    let source = accounts.get_mut(&command.user_id).expect(MISSING);
+    let decided = source.decide_with(Some(&mut target), command, policies, now);
+    accounts.insert(user_id, target);
+    decided
 }
 
 impl AccountState {
@@ -44,19 +60,36 @@ impl AccountState {
     ///
     /// # Errors
     /// [`Rejection`]; the state is then what booking the due alone leaves.
+    ///
+    /// # Panics
+    /// On a transfer, which changes two accounts: that takes [`decide_all`].
     pub fn decide(
         &mut self,
         command: &Command,
         policies: Policies,
         now: OffsetDateTime,
     ) -> Result<Receipt, Rejection> {
+        self.decide_with(None, command, policies, now)
+    }
+
+    /// The same, with the account that a transfer goes to.
+    fn decide_with(
+        &mut self,
+        other: Option<&mut Self>,
+        command: &Command,
+        policies: Policies,
+        now: OffsetDateTime,
+    ) -> Result<Receipt, Rejection> {
+        let clock_now = now;
         let now = self.account.decision_time(now);
         let key = command.idempotency.as_ref();
         if let Some((key, record)) = key.and_then(|key| Some((key, self.record_of(key)?))) {
             return record.answer(key, now).map(Receipt::Booked);
         }
         self.settle(now)?;
-        let receipt = self.act(command, policies, now)?;
+        // By the clock, not by this account's time: that is what it was loaded for.
+        let target = other.map(|state| Target::settled(state, clock_now)).transpose()?;
+        let receipt = self.act(target, command, policies, now)?;
         if let (Some(key), Receipt::Booked(reply)) = (key, &receipt) {
             self.new_keys.push(KeyRecord {
                 key: key.clone(),
@@ -70,6 +103,7 @@ impl AccountState {
 
     fn act(
         &mut self,
+        target: Option<Target<'_>>,
         command: &Command,
         policies: Policies,
         now: OffsetDateTime,
@@ -92,6 +126,10 @@ impl AccountState {
                 reserve::extend(self, (*reservation_id, *expires_in_s), policies, now)
             }
             Action::Adjust(order) => adjust::adjust(self, (order, actor), now),
+            Action::Transfer(order) => {
+                let target = target.expect("a transfer is decided with both of its accounts");
+                transfer::transfer((self, target), (order, actor), now)
+            }
             Action::ApplyUser { user, welcome_id } => {
                 let change = apply_user::apply_user(self, user, *welcome_id, policies.welcome, now);
                 return Ok(Receipt::User(change));

@@ -33,10 +33,15 @@ words! {
         Void = "void",
         /// An operator corrected the balance.
         Adjustment = "adjustment",
+        /// Credits went to another account.
+        TransferOut = "transfer_out",
+        /// Credits came from another account.
+        TransferIn = "transfer_in",
     }
 }
 
-/// What an entry changed of one allocation. A balance is all of these added up.
+/// What an entry changed of one allocation. A balance is all of these added up. One that
+/// changes nothing names a pending allocation that went or came with a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draw {
     /// Which allocation.
@@ -72,9 +77,11 @@ pub struct Entry {
     pub reserved_after: i64,
     /// What it changed of which allocations.
     pub draws: Vec<Draw>,
-    /// The allocation, usage, reservation or adjustment that it belongs to: a refund's is
-    /// the usage, a capture's the reservation.
+    /// The allocation, usage, reservation, adjustment or transfer that it belongs to: a
+    /// refund's is the usage, a capture's the reservation.
     pub reference: Uuid,
+    /// The user at the other end of a transfer.
+    pub counterparty: Option<String>,
     /// Who asked.
     pub actor: String,
     /// Why, where that is said nowhere else.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::rig::Whole;
 use super::*;
+use crate::rates::{RateCard, RateVersion, UnitRate, Units, Unpriced};
 
 /// An account whose allocations, usages and reservations are known by letters.
 struct Book {
@@ -45,13 +46,18 @@ impl Book {
     }
 
     fn spend(&mut self, letter: char, credits: i64) -> Result<Value, Rejection> {
-        self.post(Action::Use(Use { usage_id: id(letter), credits, resource: None, metadata: None }))
+        self.post(Action::Use(Use {
+            usage_id: id(letter),
+            cost: Cost::Credits(credits),
+            resource: None,
+            metadata: None,
+        }))
     }
 
     fn reserve(&mut self, letter: char, credits: i64, minutes: i64) {
         let (reservation_id, expires_in_s) = (id(letter), minutes * 60);
-        let (resource, metadata) = (None, None);
-        self.post(Action::Reserve(Reserve { reservation_id, credits, expires_in_s, resource, metadata }))
+        let (cost, resource, metadata) = (Cost::Credits(credits), None, None);
+        self.post(Action::Reserve(Reserve { reservation_id, cost, expires_in_s, resource, metadata }))
             .expect("enough");
     }
 
@@ -62,8 +68,8 @@ impl Book {
         on_shortfall: OnShortfall,
     ) -> Result<Value, Rejection> {
         let (reservation_id, usage_id) = (id(from), id(to));
-        let credits = Some(credits);
-        self.post(Action::Capture(Capture { reservation_id, usage_id, credits, on_shortfall }))
+        let cost = Some(Cost::Credits(credits));
+        self.post(Action::Capture(Capture { reservation_id, usage_id, cost, on_shortfall }))
     }
 
     fn refund(&mut self, letter: char, credits: Option<i64>) -> Result<Value, Rejection> {
@@ -243,4 +249,61 @@ fn a_correction_never_touches_what_is_reserved() {
     assert_eq!(reply["adjustment"]["allocations"], shares(&[('y', 5)]));
     book.is((25, 30), &[('A', 20, 30), ('y', 5, 0)]);
     assert_eq!(book.newest(2), [(EntryKind::Adjustment, -50), (EntryKind::Adjustment, 5)]);
+}
+
+/// What a thousand tokens of chat cost from that minute on.
+fn rate(version: i64, minute: i64, credits: &str) -> RateVersion {
+    let rate = UnitRate { credits: credits.parse().expect("a decimal"), per: 1_000 };
+    RateVersion {
+        resource: "chat".to_owned(),
+        version,
+        effective_at: at(minute),
+        card: RateCard::new([("tokens".to_owned(), rate)].into()).expect("a card"),
+        actor: "test".to_owned(),
+        recorded_at: at(0),
+    }
+}
+
+fn units(name: &str, quantity: u64) -> Cost {
+    Cost::Units(Units::new([(name.to_owned(), quantity)].into()).expect("units"))
+}
+
+#[test]
+fn units_cost_what_the_rate_in_force_says() {
+    let mut book = Book::new();
+    book.whole.rates = vec![rate(1, 0, "2.5"), rate(2, 30, "5")];
+    book.allocate('A', 100, 50, None);
+    let resource = || Some("chat".to_owned());
+    for letter in ['r', 's'] {
+        let (reservation_id, cost) = (id(letter), units("tokens", 8_000));
+        let (resource, metadata) = (resource(), None);
+        let order = Reserve { reservation_id, cost, expires_in_s: 3_600, resource, metadata };
+        let reply = book.post(Action::Reserve(order)).expect("enough");
+        assert_eq!(
+            (&reply["reservation"]["credits"], &reply["reservation"]["rate_version"]),
+            (&json!(20), &json!(1))
+        );
+    }
+    book.is((60, 40), &[]);
+    book.minute = 45;
+    let capture = |from, to, cost| {
+        let (reservation_id, usage_id, on_shortfall) = (id(from), id(to), OnShortfall::Reject);
+        Action::Capture(Capture { reservation_id, usage_id, cost, on_shortfall })
+    };
+    let told = |reply: &Value| (reply["usage"]["credits"].clone(), reply["usage"]["rate_version"].clone());
+    let reply = book.post(capture('r', 'u', Some(units("tokens", 6_000)))).expect("enough");
+    assert_eq!(told(&reply), (json!(30), json!(2)));
+    book.is((50, 20), &[]);
+    let reply = book.post(capture('s', 'v', None)).expect("held");
+    assert_eq!((told(&reply), &reply["usage"]["units"]), ((json!(20), json!(1)), &json!({"tokens": 8_000})));
+    book.is((50, 0), &[]);
+    let spend =
+        |letter, cost| Action::Use(Use { usage_id: id(letter), cost, resource: resource(), metadata: None });
+    let reply = book.post(spend('w', units("tokens", 1))).expect("enough");
+    assert_eq!(told(&reply), (json!(1), json!(2)));
+    book.post(spend('x', units("tokens", 0))).expect("nothing is needed");
+    assert_eq!(book.newest(2), [(EntryKind::Usage, -1), (EntryKind::Usage, 0)]);
+    let refused = book.post(spend('y', units("words", 1)));
+    assert_eq!(refused, Err(Unpriced::UnknownUnits(vec!["words".to_owned()]).into()));
+    book.is((49, 0), &[('A', 49, 0)]);
 }

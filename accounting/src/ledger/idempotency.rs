@@ -19,6 +19,19 @@ pub struct IdempotencyKey {
     pub fingerprint: [u8; 32],
 }
 
+impl IdempotencyKey {
+    /// The key of the item at `place` in a batch that came with this key. No key that a
+    /// client chooses is the same.
+    #[must_use]
+    pub fn of_item(&self, place: usize) -> Self {
+        Self {
+            client: format!("#batch {}", self.client),
+            key: format!("{place} {}", self.key),
+            fingerprint: self.fingerprint,
+        }
+    }
+}
+
 /// A key that was used, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {

@@ -1,5 +1,6 @@
-//! What an operator decides for all accounts: welcome credits, and who may spend.
+//! What an operator decides for all accounts: welcome credits, who may spend, events.
 
+use super::events::EventPolicy;
 use super::words::words;
 
 /// When and with how much a new user is welcomed.
@@ -36,6 +37,8 @@ pub struct Policies {
     /// Whether accounts may spend whose user is not known: placeholders, and those
     /// that reconciliation found no user for.
     pub placeholder_spending: Spending,
+    /// Whether what is booked becomes events.
+    pub events: EventPolicy,
 }
 
 impl Policies {
@@ -44,5 +47,6 @@ impl Policies {
         welcome: WelcomePolicy::OFF,
         suspended_spending: Spending::Deny,
         placeholder_spending: Spending::Allow,
+        events: EventPolicy::Off,
     };
 }

@@ -187,13 +187,15 @@ fn an_account_whose_books_disagree_is_left_alone() {
     let mut whole = Whole::new();
     let reserve = Action::Reserve(Reserve {
         reservation_id: Uuid::from_u128(7),
-        credits: 30,
+        cost: Cost::Credits(30),
         expires_in_s: 60,
         resource: None,
         metadata: None,
     });
-    let spend =
-        |credits| Action::Use(Use { usage_id: Uuid::now_v7(), credits, resource: None, metadata: None });
+    let spend = |credits| {
+        let (cost, resource, metadata) = (Cost::Credits(credits), None, None);
+        Action::Use(Use { usage_id: Uuid::now_v7(), cost, resource, metadata })
+    };
     let with = |action| Command { action, ..order(1, None) };
     whole.post(&[order(100, None), with(reserve)], Policies::DEFAULT, at(1));
     // A hand in the database: more is said to be available than the allocations have.

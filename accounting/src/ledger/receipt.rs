@@ -1,6 +1,7 @@
 //! What comes out of the ledger: receipts and rejections.
 
 use super::reservation::ReservationStatus;
+use crate::rates::Unpriced;
 
 /// What a user's snapshot did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,9 @@ pub enum Rejection {
     /// Not 1 to 2^53 - 1.
     #[error("credits must be a whole number from 1 to 9007199254740991")]
     CreditsOutOfRange,
+    /// Its units have no price.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
     /// The balance would not stay below 2^53.
     #[error("the balance would exceed 9007199254740991 credits")]
     BalanceLimit,
@@ -102,6 +106,21 @@ pub enum Rejection {
     /// Nothing of the allocation is unspent.
     #[error("nothing of the allocation is left")]
     NothingToVoid,
+    /// Source and target are one account.
+    #[error("a transfer needs two accounts")]
+    SameAccount,
+    /// Nothing is available or pending.
+    #[error("the account has nothing to transfer")]
+    NothingToTransfer {
+        /// What reservations hold, which stays.
+        reserved: i64,
+    },
+    /// It would draw on more allocations than one transfer moves.
+    #[error("one transfer moves at most {} allocations", super::transfer::MAX_MOVED)]
+    TransferTooLarge {
+        /// How many of the available credits one transfer can move now.
+        movable: i64,
+    },
     /// The account's balance is not the sum of its allocations. Nothing is booked on
     /// it until somebody has looked.
     #[error("the account's balance and its allocations disagree")]

@@ -8,21 +8,23 @@ use uuid::Uuid;
 
 use super::rig::Whole;
 use super::*;
+use crate::rates::{RateCard, RateVersion, UnitRate, Unpriced};
 
 #[derive(Default)]
-struct Lot {
-    made_at: i64,
-    priority: i16,
-    begin: i64,
-    end: Option<i64>,
-    has_begun: bool,
-    is_voided: bool,
-    credits: i64,
-    left: i64,
-    held: i64,
+pub(super) struct Lot {
+    pub(super) made_at: i64,
+    pub(super) priority: i16,
+    pub(super) begin: i64,
+    pub(super) end: Option<i64>,
+    pub(super) has_begun: bool,
+    pub(super) is_voided: bool,
+    pub(super) credits: i64,
+    pub(super) left: i64,
+    pub(super) held: i64,
 }
 
 struct Hold {
+    resource: Option<String>,
     /// One credit after the other, by the lot that it is of.
     credits: Vec<Uuid>,
     end: i64,
@@ -32,14 +34,55 @@ struct Hold {
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) second: i64,
-    lots: BTreeMap<Uuid, Lot>,
+    pub(super) lots: BTreeMap<Uuid, Lot>,
     holds: BTreeMap<Uuid, Hold>,
     /// What was drawn and did not come back, one credit after the other.
     uses: BTreeMap<Uuid, Vec<Uuid>>,
 }
 
+/// From this second on units of "chat" cost something else.
+const SECOND_VERSION_S: i64 = 40;
+
+/// The rates that [`Model::price`] knows by heart.
+pub(super) fn rates() -> Vec<RateVersion> {
+    let version = |resource: &str, version, second, [a, b]: [(&str, u64); 2]| {
+        let rate =
+            |(credits, per): (&str, u64)| UnitRate { credits: credits.parse().expect("a decimal"), per };
+        let units = [("a".to_owned(), rate(a)), ("b".to_owned(), rate(b))];
+        RateVersion {
+            resource: resource.to_owned(),
+            version,
+            effective_at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(second),
+            card: RateCard::new(units.into()).expect("a card"),
+            actor: "test".to_owned(),
+            recorded_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    };
+    vec![
+        version("chat", 1, 0, [("1.5", 1), ("1", 7)]),
+        version("chat", 2, SECOND_VERSION_S, [("0.25", 1), ("2", 3)]),
+        version("free", 1, 0, [("0", 1), ("0.000", 9)]),
+    ]
+}
+
 impl Model {
-    fn available(&self) -> i64 {
+    fn price(&self, cost: &Cost, resource: Option<&str>) -> Result<i64, Rejection> {
+        let units = match cost {
+            Cost::Credits(credits) => return Ok(*credits),
+            Cost::Units(units) => units,
+        };
+        let of = |name| units.iter().find(|(unit, _)| *unit == name).map_or(0, |(_, count)| count);
+        let (a, b) = (of("a"), of("b"));
+        let credits = match resource.ok_or(Unpriced::NoResource)? {
+            "chat" if self.second < SECOND_VERSION_S => (21 * a + 2 * b).div_ceil(14),
+            "chat" => (3 * a + 8 * b).div_ceil(12),
+            "free" => 0,
+            _ => return Err(Unpriced::NoRate.into()),
+        };
+        Ok(i64::try_from(credits).expect("few"))
+    }
+
+    pub(super) fn available(&self) -> i64 {
         self.lots.values().map(|lot| lot.left).sum()
     }
 
@@ -53,7 +96,7 @@ impl Model {
         *id
     }
 
-    fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
+    pub(super) fn take(&mut self, credits: i64) -> Result<Vec<Uuid>, Rejection> {
         let available = self.available();
         if credits > available {
             return Err(Rejection::InsufficientCredits { available, required: credits });
@@ -61,7 +104,7 @@ impl Model {
         Ok((0..credits).map(|_| self.take_one()).collect())
     }
 
-    fn lot(&mut self, id: Uuid) -> &mut Lot {
+    pub(super) fn lot(&mut self, id: Uuid) -> &mut Lot {
         self.lots.get_mut(&id).expect("there is one")
     }
 
@@ -131,19 +174,19 @@ impl Model {
                 Ok(())
             }
             Action::Use(order) => {
-                let taken = self.take(order.credits)?;
+                let taken = self.take(self.price(&order.cost, order.resource.as_deref())?)?;
                 self.uses.insert(order.usage_id, taken);
                 Ok(())
             }
             Action::Refund { usage_id, credits, .. } => self.refund(*usage_id, *credits),
             Action::Reserve(order) => {
-                let credits = self.take(order.credits)?;
+                let credits = self.take(self.price(&order.cost, order.resource.as_deref())?)?;
                 for lot in &credits {
                     self.lot(*lot).held += 1;
                 }
                 let end = now + order.expires_in_s;
-                self.holds
-                    .insert(order.reservation_id, Hold { credits, end, status: ReservationStatus::Held });
+                let (resource, status) = (order.resource.clone(), ReservationStatus::Held);
+                self.holds.insert(order.reservation_id, Hold { resource, credits, end, status });
                 Ok(())
             }
             Action::Capture(order) => self.capture(order),
@@ -159,6 +202,7 @@ impl Model {
                 Ok(())
             }
             Action::Adjust(order) => self.adjust(order),
+            Action::Transfer(_) => unreachable!("a transfer changes two accounts: see references"),
             Action::ApplyUser { .. } | Action::Settle => Ok(()),
         }
     }
@@ -197,7 +241,8 @@ impl Model {
 
     fn capture(&mut self, order: &Capture) -> Result<(), Rejection> {
         let held = self.held(order.reservation_id)?;
-        let wanted = order.credits.unwrap_or(held);
+        let resource = self.holds[&order.reservation_id].resource.as_deref();
+        let wanted = order.cost.as_ref().map_or(Ok(held), |cost| self.price(cost, resource))?;
         let mut lacking = (wanted - held).max(0);
         if order.on_shortfall == OnShortfall::Cap {
             lacking = lacking.min(self.available());
@@ -249,6 +294,14 @@ impl Model {
         }
         for (id, drawn) in &self.uses {
             let usage = &whole.usages[id];
+            if let Some(Pricing { units, rate_version }) = &usage.pricing {
+                let priced = |rate: &&RateVersion| {
+                    Some(&rate.resource) == usage.resource.as_ref() && rate.version == *rate_version
+                };
+                let rate = whole.rates.iter().find(priced).expect("the rate that priced it");
+                let price = rate.card.price(units).expect("priced before");
+                assert_eq!(usage.credits + usage.uncollected, price.credits, "{usage:?}");
+            }
             assert_eq!(usage.refundable(), i64::try_from(drawn.len()).unwrap(), "{usage:?}");
             let each = |share: &Share| vec![share.allocation_id; usize::try_from(share.credits).unwrap()];
             let all: Vec<Uuid> = usage.draws.iter().flat_map(each).collect();

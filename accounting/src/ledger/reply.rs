@@ -123,6 +123,68 @@ pub struct AdjustmentView {
     pub(super) seq: i64,
 }
 
+/// The reply to a transfer. The balance is the source's.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransferReply {
+    /// What was moved.
+    pub(super) transfer: TransferView,
+    /// The account that got it.
+    pub(super) target: TargetView,
+    #[serde(flatten)]
+    pub(super) after: After,
+}
+
+/// Credits that moved from one account to another.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transfer)]
+pub struct TransferView {
+    /// Also the `reference` of the entry on either account.
+    pub(super) id: Uuid,
+    /// From whom.
+    pub(super) from: String,
+    /// To whom.
+    pub(super) to: String,
+    /// How many of what was available.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) credits: i64,
+    /// How many of what was pending.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) pending: i64,
+    /// Why.
+    pub(super) reason: String,
+    /// What moved of which allocations, in that order.
+    pub(super) allocations: Vec<MovedView>,
+    /// The entry that books it on the source.
+    pub(super) seq: i64,
+}
+
+/// What moved of one allocation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Moved)]
+pub struct MovedView {
+    /// Of which allocation of the source.
+    pub(super) allocation_id: Uuid,
+    /// The allocation of the target that it became, with the same priority, beginning and end.
+    pub(super) arrived_as: Uuid,
+    /// How much.
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub(super) credits: i64,
+    /// Whether its time had not come.
+    pub(super) is_pending: bool,
+}
+
+/// The account that a transfer went to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TransferTarget)]
+pub struct TargetView {
+    /// Whose it is.
+    pub(super) user_id: String,
+    /// The entry that books it there.
+    pub(super) seq: i64,
+    #[serde(flatten)]
+    pub(super) after: After,
+}
+
 impl AccountState {
     pub(super) fn after(&self) -> After {
         After { balance: (&self.account).into(), account_status: self.account.status.word() }

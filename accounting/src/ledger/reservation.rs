@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::allocation::Share;
+use super::cost::Pricing;
 use super::words::words;
 
 /// The longest that a reservation, or an extension of one, holds credits.
@@ -29,8 +30,10 @@ words! {
 pub struct Reservation {
     /// The reservation's id.
     pub id: Uuid,
-    /// What it holds, or held while it did.
+    /// What it holds, or held while it did. 0 only where units came to that.
     pub credits: i64,
+    /// What it was held for, where that is what set the price.
+    pub pricing: Option<Pricing>,
     /// Where it stands.
     pub status: ReservationStatus,
     /// From this instant on it holds nothing.

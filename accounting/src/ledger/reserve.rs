@@ -3,7 +3,6 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::CREDITS_LIMIT;
 use super::chain::Made;
 use super::command::Reserve;
 use super::entry::EntryKind;
@@ -23,17 +22,16 @@ pub(super) fn reserve(
     policies: Policies,
     now: OffsetDateTime,
 ) -> Result<Reply, Rejection> {
-    if !(1..CREDITS_LIMIT).contains(&order.credits) {
-        return Err(Rejection::CreditsOutOfRange);
-    }
+    let charge = state.charge(&order.cost, order.resource.as_deref())?;
     let expires_at = end_of_hold(order.expires_in_s, now)?;
     state.require_spending(policies)?;
-    let shares = state.plan_burn(order.credits, now)?;
+    let shares = state.plan_burn(charge.credits, now)?;
     let (kind, reference) = (EntryKind::Reservation, order.reservation_id);
     let draws = draws(&shares, (-1, 1));
     let reservation = Reservation {
         id: order.reservation_id,
-        credits: order.credits,
+        credits: charge.credits,
+        pricing: charge.pricing,
         status: ReservationStatus::Held,
         expires_at,
         resource: order.resource.clone(),
@@ -45,7 +43,7 @@ pub(super) fn reserve(
         ended_at: None,
     };
     let booking = Booking { kind, draws, reference, actor, reason: None, at: now };
-    state.book_making(booking, Some(Made::Reservation(&reservation)));
+    state.book_making(booking, Made::Reservation(&reservation));
     state.note_due(expires_at);
     state.reservations.make(reservation);
     reply_about(state, reference)

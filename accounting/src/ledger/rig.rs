@@ -1,30 +1,46 @@
-//! An account kept whole in memory and loaded in parts, no more than a store would load.
+//! Accounts kept whole in memory and loaded in parts, no more than a store would load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use accrue_events::account::{AccountEvent, Happening};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::chain::SaltSeed;
 use super::*;
+use crate::rates::{RateVersion, in_force};
+
+/// Below this an account is low.
+pub(super) const BALANCE_LOW: i64 = 20;
 
 /// Everything of one account.
+#[derive(Clone)]
 pub(super) struct Whole {
     pub(super) account: Account,
     pub(super) allocations: BTreeMap<Uuid, Allocation>,
     pub(super) usages: BTreeMap<Uuid, Usage>,
     pub(super) reservations: BTreeMap<Uuid, Reservation>,
     pub(super) entries: Vec<Entry>,
+    pub(super) events: Vec<AccountEvent>,
+    /// Versions of the rates of all resources.
+    pub(super) rates: Vec<RateVersion>,
     keys: Vec<KeyRecord>,
 }
 
 impl Whole {
     pub(super) fn new() -> Self {
+        Self::of("u")
+    }
+
+    fn of(user_id: &str) -> Self {
         Self {
-            account: Account::placeholder("u"),
+            account: Account::placeholder(user_id),
             allocations: BTreeMap::new(),
             usages: BTreeMap::new(),
             reservations: BTreeMap::new(),
             entries: Vec::new(),
+            events: Vec::new(),
+            rates: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -42,7 +58,7 @@ impl Whole {
         posted
     }
 
-    /// The account as a store loads it for `commands` at `now`.
+    /// The account as a store loads it for `commands`, all of a batch that change it, at `now`.
     pub(super) fn load(&self, commands: &[Command], now: OffsetDateTime) -> AccountState {
         let mut state = AccountState::new(self.account.clone());
         state.used_keys.clone_from(&self.keys);
@@ -59,18 +75,30 @@ impl Whole {
                 state.reservations.hold(one.clone());
             });
         }
+        let is_left = |command: &Command| command.user_id == self.account.user_id && command.needs().pending;
+        if commands.iter().any(is_left) {
+            let pending = self.allocations.values().filter(|one| one.is_pending);
+            pending.for_each(|one| state.allocations.hold(one.clone()));
+        }
         for id in state.allocations_named(commands.iter()) {
             self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
+        }
+        for resource in state.resources_priced(commands.iter()) {
+            let versions = self.rates.iter().filter(|rate| rate.resource == resource);
+            if let Some(rate) = in_force(versions, now) {
+                state.rates.insert(resource, rate.clone());
+            }
         }
         let mut needed = state.spendable_needed(commands.iter());
         let mut open: Vec<&Allocation> =
             self.allocations.values().filter(|one| one.remaining > 0 && !one.has_ended(now)).collect();
         open.sort_by_key(|one| one.burn_order());
         for allocation in open {
-            if needed <= 0 {
+            if needed.credits <= 0 || needed.allocations <= 0 {
                 break;
             }
-            needed -= allocation.remaining;
+            needed.credits -= allocation.remaining;
+            needed.allocations -= 1;
             state.allocations.hold(allocation.clone());
         }
         state
@@ -95,8 +123,37 @@ impl Whole {
         state.due_after = instants.into_iter().filter(|at| *at > now).min();
     }
 
+    /// Every allocation with what had become of it by `at`, told by the entries by then alone.
+    pub(super) fn explain(&self, at: OffsetDateTime) -> Vec<ExplainedAllocation> {
+        let by_then: Vec<&Entry> = self.entries.iter().filter(|entry| entry.recorded_at <= at).collect();
+        let explain = |one: &Allocation| {
+            let of_this = |draw: &&Draw| draw.allocation_id == one.id;
+            let flows = |entry: &&Entry| {
+                let flow = |draw| Flow::of_draw(entry.kind, draw);
+                entry.draws.iter().filter(of_this).map(flow).collect::<Vec<_>>()
+            };
+            let flows: Vec<Flow> = by_then.iter().flat_map(flows).collect();
+            let voids = |entry: &&Entry| entry.kind == EntryKind::Void && entry.reference == one.id;
+            ExplainedAllocation::new(one.clone(), at, by_then.iter().any(voids), &flows)
+        };
+        self.allocations.values().filter(|one| one.recorded_at <= at).map(explain).collect()
+    }
+
+    /// What usages drew on an allocation.
+    pub(super) fn used_of(&self, allocation_id: Uuid) -> i128 {
+        let draws = self.usages.values().flat_map(|usage| &usage.draws);
+        draws
+            .filter(|share| share.allocation_id == allocation_id)
+            .map(|share| i128::from(share.credits))
+            .sum()
+    }
+
     /// Writes what a batch made of the account back.
     pub(super) fn save(&mut self, batch: AccountState) {
+        let policy = EventPolicy::On { balance_low: BALANCE_LOW };
+        let batch = Accounts::from([(batch.account.user_id.clone(), batch)]);
+        self.events.extend(events_of(&batch, policy));
+        let Some(batch) = batch.into_values().next() else { return };
         self.account = batch.account;
         self.entries.extend(batch.entries);
         self.keys.extend(batch.new_keys);
@@ -114,6 +171,7 @@ impl Whole {
         assert!(account.available >= 0 && account.reserved >= 0 && account.pending >= 0);
         assert!(account.available + account.reserved + account.pending < CREDITS_LIMIT);
         self.check_entries();
+        self.check_events();
         let sum = |part: fn(&Allocation) -> i64| self.allocations.values().map(part).sum::<i64>();
         assert_eq!(account.available, sum(|one| one.remaining));
         assert_eq!(account.reserved, sum(|one| one.reserved));
@@ -149,6 +207,89 @@ impl Whole {
         for one in self.allocations.values() {
             let sums = drawn.get(&one.id).copied().unwrap_or_default();
             assert_eq!((one.remaining, one.reserved), sums, "the draws on {}", one.id);
+        }
+    }
+
+    /// That each entry was told once, in order, and each fall of the balance below the
+    /// threshold once.
+    fn check_events(&self) {
+        let mut told = self.events.iter();
+        let mut available = 0;
+        for entry in &self.entries {
+            let before = available;
+            available = entry.balance_after - entry.reserved_after;
+            let event = told.next().expect("every entry is told");
+            let Happening::Booked(_, booked) = &event.happening else { panic!("{event:?}") };
+            assert_eq!((booked.seq, booked.kind.as_str()), (entry.seq, entry.kind.word()));
+            assert_eq!((booked.credits, event.occurred_at), (entry.credits, entry.recorded_at));
+            assert_eq!(booked.change.available, available - before);
+            assert_eq!(booked.change.available + booked.change.reserved, entry.credits);
+            let balance = (booked.balance.available, booked.balance.reserved);
+            assert_eq!(balance, (available, entry.reserved_after));
+            if before >= BALANCE_LOW && available < BALANCE_LOW {
+                let event = told.next().expect("every fall is told");
+                let Happening::BalanceLow(low) = &event.happening else { panic!("{event:?}") };
+                assert_eq!((low.seq, low.threshold), (entry.seq, BALANCE_LOW));
+                assert_eq!(low.balance, booked.balance);
+            }
+        }
+        assert_eq!(told.next(), None, "told twice");
+        let ids: BTreeSet<Uuid> = self.events.iter().map(|event| event.id).collect();
+        assert_eq!(ids.len(), self.events.len(), "two events have one id");
+    }
+}
+
+/// Several accounts.
+#[derive(Clone)]
+pub(super) struct Books {
+    pub(super) accounts: BTreeMap<String, Whole>,
+}
+
+impl Books {
+    pub(super) fn of(user_ids: &[&str]) -> Self {
+        let accounts = user_ids.iter().map(|user_id| ((*user_id).to_owned(), Whole::of(user_id)));
+        Self { accounts: accounts.collect() }
+    }
+
+    /// Decides `commands` as one batch.
+    pub(super) fn post(
+        &mut self,
+        commands: &[Command],
+        now: OffsetDateTime,
+    ) -> Vec<Result<Receipt, Rejection>> {
+        let named: BTreeSet<&str> = commands.iter().flat_map(Command::user_ids).collect();
+        let load = |user_id: &str| {
+            let changes_it = |command: &&Command| command.user_ids().any(|one| one == user_id);
+            let commands: Vec<Command> = commands.iter().filter(changes_it).cloned().collect();
+            (user_id.to_owned(), self.accounts[user_id].load(&commands, now))
+        };
+        let mut states: Accounts = named.into_iter().map(load).collect();
+        let posted = decide_all(&mut states, commands, Policies::DEFAULT, (now, SaltSeed::default()));
+        for (user_id, state) in states {
+            self.accounts.get_mut(&user_id).expect("there is one").save(state);
+        }
+        posted
+    }
+
+    /// That each account's books are in order, and that what transfers took from one came
+    /// to the other.
+    pub(super) fn check(&self) {
+        let mut ends: BTreeMap<Uuid, Vec<(&str, &Entry)>> = BTreeMap::new();
+        for (user_id, whole) in &self.accounts {
+            whole.check();
+            for entry in whole.entries.iter().filter(|entry| entry.counterparty.is_some()) {
+                ends.entry(entry.reference).or_default().push((user_id, entry));
+            }
+        }
+        for (id, ends) in ends {
+            let [(one, first), (other, second)] = ends[..] else { panic!("{id} has {} ends", ends.len()) };
+            let counterparties = (first.counterparty.as_deref(), second.counterparty.as_deref());
+            assert_eq!(counterparties, (Some(other), Some(one)));
+            assert_eq!((first.credits + second.credits, &first.reason), (0, &second.reason));
+            assert_eq!((first.recorded_at, first.draws.len()), (second.recorded_at, second.draws.len()));
+            let (out, back) =
+                if first.kind == EntryKind::TransferOut { (first, second) } else { (second, first) };
+            assert_eq!((out.kind, back.kind), (EntryKind::TransferOut, EntryKind::TransferIn));
         }
     }
 }

@@ -70,7 +70,7 @@ impl AccountState {
     }
 
     /// The time of a pending allocation has come.
-    fn begin(&mut self, id: Uuid, at: OffsetDateTime) {
+    pub(super) fn begin(&mut self, id: Uuid, at: OffsetDateTime) {
         let Some(allocation) = self.allocations.get_mut(id) else { return };
         allocation.is_pending = false;
         let (credits, actor) = (allocation.credits, allocation.actor.clone());

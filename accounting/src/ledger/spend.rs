@@ -2,7 +2,6 @@
 
 use time::OffsetDateTime;
 
-use super::CREDITS_LIMIT;
 use super::chain::Made;
 use super::command::Use;
 use super::entry::EntryKind;
@@ -22,17 +21,16 @@ pub(super) fn spend(
     policies: Policies,
     now: OffsetDateTime,
 ) -> Result<Reply, Rejection> {
-    if !(1..CREDITS_LIMIT).contains(&order.credits) {
-        return Err(Rejection::CreditsOutOfRange);
-    }
+    let charge = state.charge(&order.cost, order.resource.as_deref())?;
     state.require_spending(policies)?;
-    let shares = state.plan_burn(order.credits, now)?;
+    let shares = state.plan_burn(charge.credits, now)?;
     let (reference, draws) = (order.usage_id, draws(&shares, (-1, 0)));
     let usage = Usage {
         id: order.usage_id,
-        credits: order.credits,
+        credits: charge.credits,
         refunded: 0,
         uncollected: 0,
+        pricing: charge.pricing,
         resource: order.resource.clone(),
         metadata: order.metadata.clone(),
         reservation_id: None,
@@ -41,7 +39,7 @@ pub(super) fn spend(
         recorded_at: now,
     };
     let booking = Booking { kind: EntryKind::Usage, draws, reference, actor, reason: None, at: now };
-    state.book_making(booking, Some(Made::Usage(&usage)));
+    state.book_making(booking, Made::Usage(&usage));
     let body = UsageReply { usage: state.usage_view(&usage), after: state.after() };
     state.usages.make(usage);
     Ok(reply(format!("usage/{reference}"), &body))

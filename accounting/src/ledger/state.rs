@@ -3,7 +3,7 @@
 //! Balances change in one place, `AccountState::book`, and only by the draws of the
 //! entry that it writes: what the entries say is what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use super::policies::{Policies, Spending};
 use super::receipt::Rejection;
 use super::reservation::Reservation;
 use super::usage::Usage;
+use crate::rates::RateVersion;
 
 /// An account as loaded for a batch, and what the batch adds to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct AccountState {
     /// Where something was due when the account was loaded: the next instant at which
     /// something else in the store will be. `AccountState::settle` relies on it.
     pub due_after: Option<OffsetDateTime>,
+    /// The rates in force, by resource, of those whose units commands name: see
+    /// [`AccountState::resources_priced`].
+    pub rates: BTreeMap<String, RateVersion>,
     /// Entries that the batch adds, in order.
     pub entries: Vec<Entry>,
     /// Keys that were used before, of those that the batch's commands carry.
@@ -67,6 +71,7 @@ impl AccountState {
             usages: Holdings::default(),
             reservations: Holdings::default(),
             due_after: None,
+            rates: BTreeMap::new(),
             entries: Vec::new(),
             used_keys: Vec::new(),
             new_keys: Vec::new(),
@@ -128,7 +133,7 @@ impl AccountState {
     /// # Panics
     /// When an allocation would be overdrawn or is not held. Whoever books has checked.
     pub(super) fn book(&mut self, booking: Booking<'_>) {
-        self.book_making(booking, None);
+        self.book_entry(booking, None, None);
     }
 
     /// The same, of an entry that makes a usage or a reservation. Allocations that an
@@ -136,7 +141,19 @@ impl AccountState {
     ///
     /// # Panics
     /// As [`AccountState::book`].
-    pub(super) fn book_making(&mut self, booking: Booking<'_>, made: Option<Made<'_>>) {
+    pub(super) fn book_making(&mut self, booking: Booking<'_>, made: Made<'_>) {
+        self.book_entry(booking, None, Some(made));
+    }
+
+    /// The same for an entry of a transfer, with the user at its other end.
+    ///
+    /// # Panics
+    /// As [`AccountState::book`].
+    pub(super) fn book_between(&mut self, booking: Booking<'_>, counterparty: &str) {
+        self.book_entry(booking, Some(counterparty), None);
+    }
+
+    fn book_entry(&mut self, booking: Booking<'_>, counterparty: Option<&str>, made: Option<Made<'_>>) {
         let Booking { kind, draws, reference, actor, reason, at } = booking;
         let draws = merged(draws);
         let at = self.account.decision_time(at);
@@ -171,6 +188,7 @@ impl AccountState {
             reserved_after: account.reserved,
             draws,
             reference,
+            counterparty: counterparty.map(ToOwned::to_owned),
             actor: actor.to_owned(),
             reason: reason.map(ToOwned::to_owned),
             recorded_at: at,
@@ -204,7 +222,11 @@ impl AccountState {
 }
 
 /// One draw an allocation, in the order of their first, without those that cancel out.
+/// What changes nothing from the start was meant to be named, and stays.
 fn merged(draws: Vec<Draw>) -> Vec<Draw> {
+    let is_nothing = |draw: &Draw| draw.remaining == 0 && draw.reserved == 0;
+    let named: BTreeSet<Uuid> =
+        draws.iter().filter(|draw| is_nothing(draw)).map(|draw| draw.allocation_id).collect();
     let mut merged: Vec<Draw> = Vec::with_capacity(draws.len());
     let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     for draw in draws {
@@ -216,7 +238,7 @@ fn merged(draws: Vec<Draw>) -> Vec<Draw> {
             merged.push(draw);
         }
     }
-    merged.retain(|draw| draw.remaining != 0 || draw.reserved != 0);
+    merged.retain(|draw| !is_nothing(draw) || named.contains(&draw.allocation_id));
     merged
 }
 

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::allocation::Share;
+use super::cost::Pricing;
 
 /// Credits that were spent together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub struct Usage {
     pub refunded: i64,
     /// What was asked for on top and could not be drawn.
     pub uncollected: i64,
+    /// What was used, where that is what set the price: of `credits` and `uncollected`
+    /// together.
+    pub pricing: Option<Pricing>,
     /// What it was for, as the caller names it.
     pub resource: Option<String>,
     /// Whatever the caller wanted kept with it: a JSON object.

@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use super::account::Account;
 use super::allocation::{Allocation, Share};
+use super::cost::Pricing;
 use super::reservation::Reservation;
 use super::usage::Usage;
+use crate::rates::Units;
 
 /// What an account holds, in credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -104,6 +106,11 @@ pub struct UsageView {
     refunded: i64,
     /// What a capture asked for on top and could not draw.
     uncollected: i64,
+    /// What was used, where `units` set the price.
+    #[schema(value_type = Option<BTreeMap<String, u64>>)]
+    units: Option<Units>,
+    /// The version of the resource's rate that priced them.
+    rate_version: Option<i64>,
     /// What it was for.
     resource: Option<String>,
     /// What its maker wanted kept with it: a JSON object.
@@ -130,6 +137,8 @@ impl UsageView {
             credits: usage.credits,
             refunded: usage.refunded,
             uncollected: usage.uncollected,
+            units: units(usage.pricing.as_ref()),
+            rate_version: rate_version(usage.pricing.as_ref()),
             resource: usage.resource.clone(),
             metadata: usage.metadata.clone(),
             reservation_id: usage.reservation_id,
@@ -151,6 +160,11 @@ pub struct ReservationView {
     status: &'static str,
     /// What it holds, or held while it did.
     credits: i64,
+    /// What it was held for, where `units` set the price.
+    #[schema(value_type = Option<BTreeMap<String, u64>>)]
+    units: Option<Units>,
+    /// The version of the resource's rate that priced them.
+    rate_version: Option<i64>,
     /// From when on it holds nothing.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
@@ -182,6 +196,8 @@ impl ReservationView {
             user_id: user_id.to_owned(),
             status: reservation.status.word(),
             credits: reservation.credits,
+            units: units(reservation.pricing.as_ref()),
+            rate_version: rate_version(reservation.pricing.as_ref()),
             expires_at: reservation.expires_at,
             resource: reservation.resource.clone(),
             metadata: reservation.metadata.clone(),
@@ -192,4 +208,12 @@ impl ReservationView {
             ended_at: reservation.ended_at,
         }
     }
+}
+
+fn units(pricing: Option<&Pricing>) -> Option<Units> {
+    pricing.map(|pricing| pricing.units.clone())
+}
+
+fn rate_version(pricing: Option<&Pricing>) -> Option<i64> {
+    pricing.map(|pricing| pricing.rate_version)
 }

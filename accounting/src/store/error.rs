@@ -1,5 +1,6 @@
 //! What can go wrong with a store, told by what the caller can do about it.
 
+use accrue_events::outbox::OutboxError;
 use sqlx::error::ErrorKind;
 
 /// A store failed. Its text names no value; the source may.
@@ -61,6 +62,12 @@ impl From<sqlx::Error> for StoreError {
             Error::Encode(_) => Self::Refused(error),
             _ => Self::Unavailable(error),
         }
+    }
+}
+
+impl From<StoreError> for OutboxError {
+    fn from(error: StoreError) -> Self {
+        Self(Box::new(error))
     }
 }
 

@@ -2,41 +2,58 @@
 
 mod audit;
 mod error;
+mod explained;
 mod made;
 mod named;
 mod pages;
 mod postgres;
+mod rates;
 mod sealing;
 mod sqlite;
+mod usage_sums;
 
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_events::outbox::Outbox;
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub(crate) use audit::LAST_USER_ID;
 pub use audit::{AuditSource, Snapshot, Stored};
 pub use error::{OpenError, StoreError};
+pub use explained::ExplainedBalance;
 pub use made::{MadeRows, OwnEntry};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
+pub use rates::{RateStanding, RateStore};
+pub use usage_sums::{Days, UsageFilter, UsagePosition, UsageSum};
 
 use crate::ledger::chain::{Made, SaltSeed, row_digest};
-use crate::ledger::{Allocation, Command, Entry, Policies, Receipt, Rejection, Reservation, Usage};
+use crate::ledger::{
+    Allocation, Command, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reservation, Usage,
+};
 
 /// What became of each command of a batch, in its order.
 pub type Posted = Vec<Result<Receipt, Rejection>>;
 
 /// Keeps accounts, allocations, usages, reservations, entries and idempotency keys. Each
 /// verb is one transaction. What reading shows is settled: what has fallen due counts as
-/// booked, though nobody has booked it yet.
+/// booked, though nobody has booked it yet. As [`Outbox`] it gives out the events that
+/// were written with what they tell of.
 #[async_trait]
-pub trait LedgerStore: Send + Sync + 'static {
+pub trait LedgerStore: RateStore + Outbox {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
-    /// saves and commits. All or nothing: an error may still have been committed if
-    /// the connection broke at the very end, which is why every command carries a
-    /// key or a version that makes posting it again harmless.
+    /// saves, with the events of what was booked if `policies` ask for them, and commits.
+    /// All or nothing: an error may still have been committed if the connection broke at
+    /// the very end, which is why every command carries a key or a version that makes
+    /// posting it again harmless.
     async fn post(&self, commands: &[Command], policies: Policies) -> Result<Posted, StoreError>;
+
+    /// Takes the key of a request that is about many accounts, once for ever, for the
+    /// request whose fingerprint it has. Says whether it is that request's: taken now, or
+    /// by the same request before.
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError>;
 
     /// How many batches can be posted side by side.
     fn lanes(&self) -> usize;
@@ -97,6 +114,36 @@ pub trait LedgerStore: Send + Sync + 'static {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError>;
+
+    /// What an account holds at `at`, which must not lie ahead, and a page of the allocations
+    /// that explain it: newest first, `limit` at most, those with an id below `before`. What
+    /// was due by then counts as booked. Takes as long as summing the account's entries.
+    async fn balance(
+        &self,
+        user_id: &str,
+        at: OffsetDateTime,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Option<ExplainedBalance>, StoreError>;
+
+    /// Usages that pass `filter`, summed by day, user and resource: the newest day first, of
+    /// a day in order of the users' ids, of a user in order of the resources, those that name
+    /// none last; `limit` at most, those after `after`.
+    async fn usage_by_day(
+        &self,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError>;
+
+    /// The same of one user by month and resource: of each month those days that pass.
+    async fn usage_by_month(
+        &self,
+        user_id: &str,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError>;
 
     /// How many accounts still wait for their user's event.
     async fn count_placeholders(&self) -> Result<i64, StoreError>;

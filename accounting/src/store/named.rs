@@ -4,19 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use crate::ledger::{AccountState, Accounts, Command, Needs, Rejection};
+use crate::ledger::{AccountState, Accounts, Command, MAX_MOVED, Needs, Rejection};
 use crate::store::StoreError;
 
 /// The users on whose accounts `commands` are, sorted: the order in which every batch
 /// waits for accounts.
 pub(super) fn user_ids(commands: &[Command]) -> BTreeSet<&str> {
-    commands.iter().map(|command| command.user_id.as_str()).collect()
+    commands.iter().flat_map(Command::user_ids).collect()
 }
 
-/// Those of them whose account is made if there is none.
+/// Those of them whose account is made if there is none: of a transfer the one that it
+/// goes to.
 pub(super) fn opened(commands: &[Command]) -> BTreeSet<&str> {
     let opening = commands.iter().filter(|command| command.needs().opens_account);
-    opening.map(|command| command.user_id.as_str()).collect()
+    let opening = opening.map(|command| command.user_id.as_str());
+    opening.chain(commands.iter().filter_map(Command::counterparty)).collect()
+}
+
+/// Those of them of whom every pending allocation is needed.
+pub(super) fn pending(commands: &[Command]) -> BTreeSet<&str> {
+    let pending = commands.iter().filter(|command| command.needs().pending);
+    pending.map(|command| command.user_id.as_str()).collect()
+}
+
+/// How many of them are enough, of each user: one transfer moves no more than the core
+/// says, and those beyond it show that there are too many, though other commands of the
+/// batch void some first.
+pub(super) fn pending_limit(commands: &[Command]) -> i64 {
+    i64::try_from(MAX_MOVED + commands.len() + 1).unwrap_or(i64::MAX)
 }
 
 /// The ids of one kind that `commands` need.
@@ -24,11 +39,13 @@ pub(super) fn needed(commands: &[Command], part: fn(&Needs) -> Option<Uuid>) -> 
     commands.iter().filter_map(|command| Some((command.user_id.as_str(), part(&command.needs())?))).collect()
 }
 
-/// The commands of each user, in order.
+/// The commands that change each user's account, in order.
 pub(super) fn by_user(commands: &[Command]) -> BTreeMap<&str, Vec<&Command>> {
     let mut of_users: BTreeMap<&str, Vec<&Command>> = BTreeMap::new();
     for command in commands {
-        of_users.entry(&command.user_id).or_default().push(command);
+        for user_id in command.user_ids() {
+            of_users.entry(user_id).or_default().push(command);
+        }
     }
     of_users
 }
@@ -42,6 +59,17 @@ pub(super) fn allocations(accounts: &Accounts, commands: &[Command]) -> Vec<(Str
         ids.into_iter().map(|id| (user_id.clone(), id)).collect::<Vec<_>>()
     };
     accounts.iter().flat_map(named).collect()
+}
+
+/// The resources whose units `commands` name, with the account that asks.
+pub(super) fn resources_priced(accounts: &Accounts, commands: &[Command]) -> Vec<(String, String)> {
+    let of_users = by_user(commands);
+    let priced = |(user_id, state): (&String, &AccountState)| {
+        let commands = of_users.get(user_id.as_str()).into_iter().flatten().copied();
+        let resources = state.resources_priced(commands);
+        resources.into_iter().map(|resource| (user_id.clone(), resource)).collect::<Vec<_>>()
+    };
+    accounts.iter().flat_map(priced).collect()
 }
 
 /// That an account could not be settled for reading.

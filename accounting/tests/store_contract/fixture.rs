@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Allocate, Command, DEFAULT_PRIORITY, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reply,
-    Use,
+    Action, Allocate, Command, Cost, DEFAULT_PRIORITY, Entry, IdempotencyKey, Policies, Receipt, Rejection,
+    Reply, Use,
 };
 use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, StoreError, open};
 use accrue_chassis::clock::{ManualClock, SharedClock, SystemClock};
@@ -108,7 +108,7 @@ pub(crate) fn allocate(user_id: &str, key: &str, credits: i64) -> Command {
 /// A usage of `user_id`'s credits under `key`.
 pub(crate) fn spend(user_id: &str, key: &str, credits: i64) -> Command {
     let (resource, metadata) = (Some("chat".to_owned()), Some(serde_json::json!({"model": "m"})));
-    let order = Use { usage_id: Uuid::now_v7(), credits, resource, metadata };
+    let order = Use { usage_id: Uuid::now_v7(), cost: Cost::Credits(credits), resource, metadata };
     keyed(user_id, key, credits, Action::Use(order))
 }
 

@@ -1,19 +1,24 @@
 //! The same random histories over PostgreSQL and SQLite, with equal results to the last byte.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue_accounting::ledger::chain::Seal;
 use accrue_accounting::ledger::{
-    Account, Action, Adjust, Allocate, Capture, Command, Correction, Entry, OnShortfall, Policies, Reserve,
-    Use,
+    Account, Action, Adjust, Allocate, Capture, Command, Correction, Cost, Entry, OnShortfall, Policies,
+    Reserve, Transfer, Use,
 };
-use accrue_accounting::store::{AccountFilter, LedgerStore};
+use accrue_accounting::rates::RateOrder;
+use accrue_accounting::store::{AccountFilter, ExplainedBalance, LedgerStore};
+use accrue_events::outbox::Claim;
 use accrue_events::user::UserStatus;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::auditing::findings;
 use crate::fixture::{Fixture, NOON, check_books, entries, keyed, snapshot};
+use crate::outbox::TELLING;
+use crate::pricing::{rate, tokens};
 
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
 
@@ -43,7 +48,8 @@ impl History {
 
     fn id(&mut self) -> Uuid {
         self.made += 1;
-        Uuid::from_u128(self.made)
+        // What a transfer makes counts up from its id.
+        Uuid::from_u128(self.made << 16)
     }
 
     fn some(&mut self, percent: i64, below: i64) -> Option<i64> {
@@ -76,14 +82,29 @@ impl History {
         })
     }
 
+    /// Up to so many credits, or as many tokens; and of what, if of something.
+    fn cost(&mut self, most: i64) -> (Cost, Option<String>) {
+        let (quantity, resource) = (self.any(most), (self.any(3) > 0).then(|| "chat".to_owned()));
+        let in_units = self.any(3) == 0;
+        let cost = if in_units { tokens(quantity.unsigned_abs()) } else { Cost::Credits(quantity + 1) };
+        (cost, resource)
+    }
+
+    /// A rate for chat, now or later.
+    fn rate(&mut self) -> RateOrder {
+        let (thousandth, effective_at) = (self.any(2_500), self.later(50));
+        let credits = format!("{thousandth}.{}", self.any(10));
+        rate("chat", Some(&credits).filter(|_| thousandth > 100).map(String::as_str), effective_at)
+    }
+
     fn action(&mut self) -> Action {
         let id = self.id();
-        match self.any(20) {
+        match self.any(23) {
             0..7 => self.allocate(),
             7..11 => {
                 self.usages.push(id);
-                let credits = self.any(60) + 1;
-                Action::Use(Use { usage_id: id, credits, resource: None, metadata: None })
+                let (cost, resource) = self.cost(60);
+                Action::Use(Use { usage_id: id, cost, resource, metadata: None })
             }
             11..13 => {
                 let (usage_id, credits) = (self.pick(|made| &made.usages), self.some(50, 40));
@@ -91,23 +112,28 @@ impl History {
             }
             13..15 => {
                 self.reservations.push(id);
-                let (credits, expires_in_s) = (self.any(50) + 1, 60 * (self.any(60) + 1));
-                let (resource, metadata) = (None, None);
-                Action::Reserve(Reserve { reservation_id: id, credits, expires_in_s, resource, metadata })
+                let ((cost, resource), expires_in_s) = (self.cost(50), 60 * (self.any(60) + 1));
+                let metadata = None;
+                Action::Reserve(Reserve { reservation_id: id, cost, expires_in_s, resource, metadata })
             }
             15 => {
                 self.usages.push(id);
                 let on_shortfall = if self.any(2) == 0 { OnShortfall::Cap } else { OnShortfall::Reject };
                 let reservation_id = self.pick(|made| &made.reservations);
-                let credits = self.some(70, 80);
-                Action::Capture(Capture { reservation_id, usage_id: id, credits, on_shortfall })
+                let cost = self.some(70, 1).map(|_| self.cost(80).0);
+                Action::Capture(Capture { reservation_id, usage_id: id, cost, on_shortfall })
             }
             16 => Action::Release { reservation_id: self.pick(|made| &made.reservations) },
             17 => {
                 let reservation_id = self.pick(|made| &made.reservations);
                 Action::Extend { reservation_id, expires_in_s: 60 * (self.any(60) + 1) }
             }
-            18 => Action::Void { allocation_id: self.pick(|made| &made.allocations), reason: None },
+            18..21 => {
+                let to = USERS[usize::try_from(self.any(3)).expect("small")].to_owned();
+                let (credits, reason) = (self.some(60, 60), "mistyped".to_owned());
+                Action::Transfer(Transfer { transfer_id: id, to, credits, reason })
+            }
+            21 => Action::Void { allocation_id: self.pick(|made| &made.allocations), reason: None },
             _ => {
                 let change = match self.any(2) {
                     0 => Correction::By(self.any(40) - 20),
@@ -132,6 +158,38 @@ impl History {
     }
 }
 
+/// The balances as they were told at an instant.
+type Told = BTreeMap<(OffsetDateTime, &'static str), ExplainedBalance>;
+
+async fn explain(
+    store: &Arc<dyn LedgerStore>,
+    user_id: &str,
+    at: OffsetDateTime,
+) -> Option<ExplainedBalance> {
+    store.balance(user_id, at, None, 9_999).await.expect("readable")
+}
+
+/// Adds what the store tells of one user's balance at `at`, which is now.
+async fn remember(told: &mut Told, store: &Arc<dyn LedgerStore>, (round, at): (usize, OffsetDateTime)) {
+    // Something may have been booked at this very instant since it was told of.
+    told.retain(|(instant, _), _| *instant != at);
+    let user_id = USERS[round % 3];
+    if let Some(explained) = explain(store, user_id, at).await {
+        told.insert((at, user_id), explained);
+    }
+}
+
+/// That both tell the same of every instant as was told when it was now.
+async fn compare_past(stores: &[Arc<dyn LedgerStore>; 2], told: &Told, seed: u64) {
+    assert!(told.len() > 90, "seed {seed}: only {} were remembered", told.len());
+    for ((at, user_id), told) in told {
+        for store in stores {
+            let again = explain(store, user_id, *at).await;
+            assert_eq!(again.as_ref(), Some(told), "seed {seed}: {user_id} at {at}");
+        }
+    }
+}
+
 /// That both show the same now.
 async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     let [one, other] = stores;
@@ -144,6 +202,8 @@ async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
         views.into_iter().map(account).collect::<Vec<_>>()
     };
     assert_eq!(accounts(a.expect("readable")), accounts(b.expect("readable")), "seed {seed}");
+    let (a, b) = (one.rates(None, 9).await, other.rates(None, 9).await);
+    assert_eq!(a.expect("readable"), b.expect("readable"), "seed {seed}");
     for user_id in USERS {
         let unsealed = |entries: Vec<Entry>| -> Vec<Entry> {
             entries.into_iter().map(|entry| Entry { seal: Seal::default(), ..entry }).collect()
@@ -160,6 +220,17 @@ async fn compare(stores: &[Arc<dyn LedgerStore>; 2], seed: u64) {
     }
 }
 
+/// That both give out the same events, and takes them away.
+async fn compare_events([one, other]: &[Arc<dyn LedgerStore>; 2], seed: u64) {
+    let lease = std::time::Duration::from_secs(10);
+    let (a, b) = (one.claim(10_000, lease).await, other.claim(10_000, lease).await);
+    let (a, b) = (a.expect("a claim"), b.expect("a claim"));
+    let messages = |claim: &Claim| claim.entries.iter().map(|one| one.message.clone()).collect::<Vec<_>>();
+    assert_eq!(messages(&a), messages(&b), "seed {seed}");
+    one.mark_published(&a, &a.entries).await.expect("marked");
+    other.mark_published(&b, &b.entries).await.expect("marked");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_stores_tell_the_same_history() {
     let Some(postgres) = Fixture::postgres().await else { return };
@@ -170,24 +241,32 @@ async fn both_stores_tell_the_same_history() {
             (sqlite.store_at_noon().await, fresh.store_at_noon().await);
         let stores = [one, other];
         let mut history = History::new(seed);
-        let mut accepted = 0;
+        let (mut accepted, mut told) = (0, Told::new());
         for round in 0..150 {
             let step = Duration::minutes(history.any(6));
             clock.advance(step);
             other_clock.advance(step);
             history.now += step;
+            if round % 7 == 0 {
+                let order = history.rate();
+                let made = stores[0].put_rate(&order).await.expect("writable");
+                assert_eq!(made, stores[1].put_rate(&order).await.expect("writable"), "seed {seed}");
+            }
             let commands: Vec<Command> = (0..=history.any(12)).map(|_| history.command()).collect();
-            let posted = stores[0].post(&commands, Policies::DEFAULT).await.expect("posted");
-            let too = stores[1].post(&commands, Policies::DEFAULT).await.expect("posted");
+            let posted = stores[0].post(&commands, TELLING).await.expect("posted");
+            let too = stores[1].post(&commands, TELLING).await.expect("posted");
             assert_eq!(posted, too, "seed {seed}, round {round}: {commands:?}");
             accepted += posted.iter().filter(|one| one.is_ok()).count();
+            remember(&mut told, &stores[round % 2], (round, history.now)).await;
             if round % 10 == 0 {
                 let step = Duration::minutes(history.any(20));
                 clock.advance(step);
                 other_clock.advance(step);
                 history.now += step;
                 compare(&stores, seed).await;
+                remember(&mut told, &stores[round / 10 % 2], (round, history.now)).await;
             }
+            compare_events(&stores, seed).await;
         }
         for user_id in USERS {
             for store in &stores {
@@ -197,6 +276,7 @@ async fn both_stores_tell_the_same_history() {
             }
         }
         compare(&stores, seed).await;
+        compare_past(&stores, &told, seed).await;
         assert_eq!(findings(&sqlite, None).await, [], "seed {seed}");
         assert_eq!(findings(&fresh, None).await, [], "seed {seed}");
         assert!(accepted > 400, "seed {seed}: only {accepted} commands were accepted");

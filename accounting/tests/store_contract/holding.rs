@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, AllocationStatus, Capture, Command, EntryKind, OnShortfall, Policies, Rejection,
+    Action, AllocationStatus, Capture, Command, Cost, EntryKind, OnShortfall, Policies, Rejection,
     ReservationStatus, Reserve,
 };
 use accrue_accounting::store::AccountFilter;
@@ -23,7 +23,7 @@ use crate::fixture::{
 pub(crate) fn reserve(user_id: &str, key: &str, credits: i64, minutes: i64) -> (Command, Uuid) {
     let order = Reserve {
         reservation_id: Uuid::now_v7(),
-        credits,
+        cost: Cost::Credits(credits),
         expires_in_s: minutes * 60,
         resource: Some("stream".to_owned()),
         metadata: Some(serde_json::json!({"session": 1})),
@@ -34,7 +34,8 @@ pub(crate) fn reserve(user_id: &str, key: &str, credits: i64, minutes: i64) -> (
 
 pub(crate) fn capture(user_id: &str, key: &str, reservation_id: Uuid, credits: Option<i64>) -> Command {
     let on_shortfall = OnShortfall::Cap;
-    let order = Capture { reservation_id, usage_id: Uuid::now_v7(), credits, on_shortfall };
+    let (usage_id, cost) = (Uuid::now_v7(), credits.map(Cost::Credits));
+    let order = Capture { reservation_id, usage_id, cost, on_shortfall };
     keyed(user_id, key, credits.unwrap_or(0), Action::Capture(order))
 }
 

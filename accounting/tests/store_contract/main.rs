@@ -2,14 +2,20 @@
 
 mod auditing;
 mod booking;
+mod explaining;
 mod fixture;
 mod histories;
 mod holding;
+mod outbox;
+mod pricing;
 mod racing;
 mod racing_spends;
 mod reading;
 mod refusing;
+mod relaying;
 mod spending;
+mod summing;
+mod transferring;
 
 /// Runs each of the functions named over each store.
 macro_rules! over_both_stores {
@@ -49,6 +55,11 @@ over_both_stores! {
     crate::racing::events_and_credits_in_any_order as events_and_credits_in_any_order,
     crate::reading::pages_show_each_account_once as pages_show_each_account_once,
     crate::reading::entries_come_page_by_page as entries_come_page_by_page,
+    crate::explaining::a_balance_is_explained_at_every_instant as a_balance_is_explained_at_every_instant,
+    crate::explaining::sums_beyond_any_balance_are_shown as sums_beyond_any_balance_are_shown,
+    crate::explaining::entries_of_a_period_are_found as entries_of_a_period_are_found,
+    crate::summing::usage_is_summed_by_day_user_and_resource as usage_is_summed_by_day_user_and_resource,
+    crate::summing::usage_is_summed_by_month as usage_is_summed_by_month,
     crate::refusing::a_rejection_disturbs_nobody as a_rejection_disturbs_nobody,
     crate::refusing::a_refused_value_fails_alone as a_refused_value_fails_alone,
     crate::spending::credits_burn_in_order_and_come_back as credits_burn_in_order_and_come_back,
@@ -59,6 +70,11 @@ over_both_stores! {
     crate::holding::a_reservation_is_held_captured_and_refunded as a_reservation_is_held_captured_and_refunded,
     crate::holding::what_is_due_shows_before_it_is_booked as what_is_due_shows_before_it_is_booked,
     crate::holding::the_sweep_books_what_is_due as the_sweep_books_what_is_due,
+    crate::pricing::rates_are_kept_version_by_version as rates_are_kept_version_by_version,
+    crate::pricing::rates_set_at_once_lose_no_version as rates_set_at_once_lose_no_version,
+    crate::pricing::units_cost_what_the_rate_in_force_says as units_cost_what_the_rate_in_force_says,
+    crate::pricing::what_is_held_for_units_is_captured_by_units as what_is_held_for_units_is_captured_by_units,
+    crate::pricing::what_is_free_is_booked_for_anybody as what_is_free_is_booked_for_anybody,
     crate::racing_spends::of_fifty_spends_ten_succeed as of_fifty_spends_ten_succeed,
     crate::racing_spends::one_spend_sent_fifty_times_applies_once as one_spend_sent_fifty_times_applies_once,
     crate::racing_spends::of_captures_at_once_one_wins as of_captures_at_once_one_wins,
@@ -70,4 +86,31 @@ over_both_stores! {
     crate::auditing::live_load_is_no_drift as live_load_is_no_drift,
     crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
         as refusals_on_new_accounts_disturb_no_first_allocation,
+    crate::outbox::what_is_booked_is_told_with_it as what_is_booked_is_told_with_it,
+    crate::outbox::what_is_not_booked_is_not_told as what_is_not_booked_is_not_told,
+    crate::outbox::events_survive_the_process as events_survive_the_process,
+    crate::outbox::a_claim_gives_each_event_once as a_claim_gives_each_event_once,
+    crate::outbox::an_old_token_marks_and_releases_nothing as an_old_token_marks_and_releases_nothing,
+    crate::outbox::a_lease_of_a_wrong_clock_is_taken as a_lease_of_a_wrong_clock_is_taken,
+    crate::outbox::only_what_was_confirmed_goes as only_what_was_confirmed_goes,
+    crate::outbox::what_is_released_can_be_claimed_at_once as what_is_released_can_be_claimed_at_once,
+    crate::outbox::a_claim_keeps_to_its_limit_and_the_order as a_claim_keeps_to_its_limit_and_the_order,
+    crate::outbox::the_backlog_is_counted_and_timed as the_backlog_is_counted_and_timed,
+    crate::relaying::one_relay_keeps_the_order_of_each_account as one_relay_keeps_the_order_of_each_account,
+    crate::relaying::two_relays_lose_nothing as two_relays_lose_nothing,
+    crate::relaying::a_commit_is_published_at_once as a_commit_is_published_at_once,
+    crate::relaying::what_is_left_when_events_are_off_is_published as what_is_left_when_events_are_off_is_published,
+    crate::transferring::all_that_is_not_held_moves as all_that_is_not_held_moves,
+    crate::transferring::what_is_refused_moves_nothing as what_is_refused_moves_nothing,
+    crate::transferring::a_batch_moves_and_spends_in_order as a_batch_moves_and_spends_in_order,
+    crate::transferring::many_small_allocations_move_in_parts
+        as many_small_allocations_move_in_parts,
+    crate::transferring::too_many_pending_allocations_are_told
+        as too_many_pending_allocations_are_told,
+    crate::transferring::one_transfer_sent_fifty_times_applies_once
+        as one_transfer_sent_fifty_times_applies_once,
+    crate::transferring::opposite_transfers_at_once_both_pass
+        as opposite_transfers_at_once_both_pass,
+    crate::transferring::transfers_in_a_ring_lose_nothing as transfers_in_a_ring_lose_nothing,
+    crate::transferring::the_key_of_a_batch_is_taken_once as the_key_of_a_batch_is_taken_once,
 }

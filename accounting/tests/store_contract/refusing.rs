@@ -30,7 +30,7 @@ pub(crate) async fn a_rejection_disturbs_nobody(fixture: Fixture) {
 
 /// A command that only the database can refuse: it makes an allocation under an id
 /// that the account already has.
-fn impossible(user_id: &str, taken: &Command) -> Command {
+pub(crate) fn impossible(user_id: &str, taken: &Command) -> Command {
     let mut command = allocate(user_id, "impossible", 9);
     if let (Action::Allocate(order), Action::Allocate(taken)) = (&mut command.action, &taken.action) {
         order.allocation_id = taken.allocation_id;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Runs the system: users, dead letters, every account.
+    /// Runs the system: users, dead letters, every account, rates.
     Admin,
     /// Looks after accounts: reads them all and allocates credits.
     Supervisor,
@@ -40,7 +40,14 @@ impl Role {
     #[must_use]
     pub fn scopes(self) -> &'static [&'static str] {
         match self {
-            Self::Admin => &["users:admin", "events:admin", "accounts:read", "credits:write", "usage:write"],
+            Self::Admin => &[
+                "users:admin",
+                "events:admin",
+                "accounts:read",
+                "credits:write",
+                "usage:write",
+                "rates:write",
+            ],
             Self::Supervisor => &["accounts:read", "credits:write"],
         }
     }

@@ -35,6 +35,7 @@ impl Modify for Security {
             ("accounts:read", "Read every account."),
             ("credits:write", "Allocate credits to any account."),
             ("usage:write", "Spend credits of any account."),
+            ("rates:write", "Say what units of a resource cost."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
         let owner = HttpBuilder::new()

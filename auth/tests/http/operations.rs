@@ -71,8 +71,8 @@ async fn metrics_tell_of_registrations_hashes_and_the_outbox() {
         "user_registrations_total{outcome=\"email_taken\"}",
         "user_registrations_total{outcome=\"invalid_request\"}",
         "password_hash_duration_seconds_count",
-        "outbox_depth ",
-        "outbox_oldest_age_seconds ",
+        "outbox_depth{service=\"auth\"} ",
+        "outbox_oldest_age_seconds{service=\"auth\"} ",
         "http_request_duration_seconds_count{service=\"auth\",method=\"POST\",route=\"/v1/users\",status=\"201\"}",
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");

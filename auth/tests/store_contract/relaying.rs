@@ -61,7 +61,7 @@ impl Publisher for Broker {
 
 fn relay(store: &Arc<dyn AuthStore>, broker: &Broker) -> Relay {
     let outbox = Arc::<dyn AuthStore>::clone(store);
-    Relay::new(outbox, Box::new(broker.clone()), Arc::new(Notify::new()), Link::default())
+    Relay::new("auth", outbox, Box::new(broker.clone()), Arc::new(Notify::new()), Link::default())
 }
 
 async fn register_many(store: &dyn AuthStore, clock: &Arc<ManualClock>, count: usize) -> BTreeSet<String> {

@@ -198,18 +198,16 @@ fn admit(access: &[Access], caller: &Caller, user_in_path: Option<&str>) -> Resu
     if has_owner && caller.user_id().is_some_and(|user| user_in_path.is_some_and(|id| id != user)) {
         return Err(Problem::not_found("not_found", "There is no such thing, or it is another's."));
     }
-    let scopes: Vec<&str> = access
+    let alternatives: Vec<String> = access
         .iter()
-        .filter_map(|access| if let Access::Scopes(scopes) = access { Some(scopes) } else { None })
-        .flatten()
-        .map(String::as_str)
-        .chain(caller.user_id().filter(|_| has_owner).map(|_| OWNER_SCOPE))
+        .filter_map(|access| if let Access::Scopes(scopes) = access { Some(scopes.join(" ")) } else { None })
+        .chain(caller.user_id().filter(|_| has_owner).map(|_| OWNER_SCOPE.to_owned()))
         .collect();
-    let scopes = scopes.join(" ");
+    let scopes = alternatives.join(" ");
     let detail = if scopes.is_empty() {
         "Only a signed-in user may do this.".to_owned()
     } else {
-        format!("The access token lacks the scope for this: {scopes}.")
+        format!("The access token lacks the scope for this: {}.", alternatives.join(" or "))
     };
     let challenge = format!("Bearer realm=\"accrue\", error=\"insufficient_scope\", scope=\"{scopes}\"");
     Err(Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail).with_challenge(challenge))

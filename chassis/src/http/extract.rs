@@ -57,6 +57,23 @@ pub(super) async fn read_body(request: Request, limit_bytes: usize) -> Result<By
 
 /// Reads a `T` from JSON text.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Nearly every body is good: what is wrong with one is looked for when something is.
+    if is_plain_object(body)
+        && let Ok(fitting) = serde_json::from_slice(body)
+    {
+        return Ok(fitting);
+    }
+    parse_telling(body)
+}
+
+/// Whether it can only be an object without any NUL character, if it is JSON at all. In
+/// JSON text such a character is always escaped.
+fn is_plain_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{") && !body.windows(6).any(|six| six == br"\u0000")
+}
+
+/// Reads a `T` from JSON text, or says why there is none in it.
+fn parse_telling<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let value: Value = serde_json::from_slice(body).map_err(|error| {
         Problem::bad_request("malformed_json", format!("The body is not valid JSON: {error}."))
     })?;

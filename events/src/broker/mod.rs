@@ -3,6 +3,7 @@
 //! Two adapters keep these promises, `rabbitmq` and `embedded`; both pass the
 //! same contract suite.
 
+mod destination;
 mod embedded;
 mod open;
 mod rabbitmq;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use destination::Destination;
 pub use open::{Broker, Depth, OpenError, open};
 pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 
@@ -36,7 +38,8 @@ pub struct Message {
 /// What became of one published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publication {
-    /// The broker has it, in a queue, on disk.
+    /// The broker has it on disk, in every queue that is to get it: at least one where the
+    /// destination asks for that.
     Confirmed,
     /// It may or may not have arrived: refused, returned, or no answer in time.
     Unconfirmed,
@@ -46,12 +49,12 @@ pub enum Publication {
 /// on RabbitMQ, confirms of a channel used by two tasks cannot be told apart.
 #[async_trait]
 pub trait Publisher: Send + 'static {
-    /// Makes sure that there is a connection and that the topology is declared.
+    /// Makes sure that there is a connection and that what it publishes to is declared.
     /// Cheap when all is well, so it also serves to notice that it is not.
     async fn connect(&mut self) -> Result<(), BrokerError>;
 
     /// Publishes a window of messages and waits for every confirm, each message at
-    /// its index in the result. Whatever is not surely in a queue is
+    /// its index in the result. Whatever did not surely arrive is
     /// [`Publication::Unconfirmed`]. After an error nothing of the window may be
     /// taken as published, and the next call connects anew.
     async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError>;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::embedded::EmbeddedBroker;
 use super::rabbitmq::RabbitBroker;
-use super::{BrokerError, DeadLetters, Publisher, Subscriber, Topology};
+use super::{BrokerError, DeadLetters, Destination, Publisher, Subscriber, Topology};
 
 /// A broker, of whichever make. Clones share what can be shared.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub struct Broker(Arc<dyn Adapter>);
 /// What a make of broker offers.
 #[async_trait]
 pub(super) trait Adapter: Send + Sync + 'static {
-    fn publisher(&self) -> Box<dyn Publisher>;
+    fn publisher(&self, to: Destination) -> Box<dyn Publisher>;
     fn subscriber(&self) -> Arc<dyn Subscriber>;
     fn dead_letters(&self) -> Arc<dyn DeadLetters>;
     async fn depth(&self) -> Result<Depth, BrokerError>;
@@ -72,10 +72,10 @@ pub fn open(url: &str, topology: Topology, clock: SharedClock) -> Result<Broker,
 }
 
 impl Broker {
-    /// A publisher with a connection of its own.
+    /// A publisher to `to`, with a connection of its own.
     #[must_use]
-    pub fn publisher(&self) -> Box<dyn Publisher> {
-        self.0.publisher()
+    pub fn publisher(&self, to: Destination) -> Box<dyn Publisher> {
+        self.0.publisher(to)
     }
 
     /// A subscriber; each subscription has a connection of its own.

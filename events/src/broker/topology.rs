@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Destination;
+
 /// The names and limits of everything that we declare on a broker, under a prefix
 /// that keeps several installations on one broker apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,20 @@ impl Topology {
     #[must_use]
     pub fn users_exchange(&self) -> String {
         format!("{}.users", self.prefix)
+    }
+
+    /// The topic exchange that accounting publishes on, where its events are on.
+    #[must_use]
+    pub fn accounts_exchange(&self) -> String {
+        format!("{}.accounts", self.prefix)
+    }
+
+    /// The exchange that `to` is.
+    pub(super) fn exchange(&self, to: Destination) -> String {
+        match to {
+            Destination::Users => self.users_exchange(),
+            Destination::Accounts => self.accounts_exchange(),
+        }
     }
 
     /// The direct exchange of dead letters.

@@ -82,7 +82,7 @@ impl Publisher for Script {
 fn relay(outbox: &Arc<Memory>, script: Script) -> (Relay, Link) {
     let link = Link::default();
     let outbox: Arc<dyn Outbox> = Arc::<Memory>::clone(outbox);
-    (Relay::new(outbox, Box::new(script), Arc::new(Notify::new()), link.clone()), link)
+    (Relay::new("test", outbox, Box::new(script), Arc::new(Notify::new()), link.clone()), link)
 }
 
 #[tokio::test]

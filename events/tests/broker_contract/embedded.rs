@@ -2,9 +2,9 @@
 
 use std::process::Stdio;
 
-use accrue_events::broker::Depth;
 use accrue_events::broker::Publication::{Confirmed, Unconfirmed};
 use accrue_events::broker::Settlement::{Ack, Retry};
+use accrue_events::broker::{Depth, Destination};
 use accrue_testkit::eventually;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -36,7 +36,7 @@ async fn many_processes_find_a_new_file_at_once() {
     let bench = Bench::embedded();
     let processes: Vec<_> = (0..8).map(|_| bench.another_process()).collect();
     let publishing = (0..).zip(&processes).map(async |(n, process)| {
-        let mut publisher = process.publisher();
+        let mut publisher = process.publisher(Destination::Users);
         publisher.connect().await.expect("whoever comes first migrates");
         publisher.publish(&[message(n)]).await.expect("the file is there")
     });
@@ -88,7 +88,7 @@ async fn a_directory_that_is_not_there_is_an_error_until_it_is() {
     let directory = accrue_testkit::data_dir();
     let path = directory.path().join("later");
     let broker = open_at(&format!("sqlite:{}", path.join("broker.db").display()), "accrue");
-    let mut publisher = broker.publisher();
+    let mut publisher = broker.publisher(Destination::Users);
     publisher.connect().await.expect_err("there is no such directory");
     broker.subscriber().subscribe(1).await.err().expect("there is no such directory");
     std::fs::create_dir(&path).expect("a directory");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use accrue_chassis::clock::SystemClock;
 use accrue_events::broker::{
-    Broker, DeadLetter, Delivery, Message, Publication, Settlement, Subscription, Topology, open,
+    Broker, DeadLetter, Delivery, Destination, Message, Publication, Settlement, Subscription, Topology, open,
 };
 use accrue_testkit::{TestRabbit, eventually};
 use uuid::Uuid;
@@ -76,7 +76,7 @@ impl Bench {
 
     /// Publishes, and every message is confirmed.
     pub(crate) async fn publish(&self, messages: &[Message]) {
-        let mut publisher = self.broker.publisher();
+        let mut publisher = self.broker.publisher(Destination::Users);
         publisher.connect().await.expect("the broker is there");
         let publications = publisher.publish(messages).await.expect("the broker is there");
         assert_eq!(publications, vec![Publication::Confirmed; messages.len()]);

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use accrue_events::broker::Settlement::Ack;
-use accrue_events::broker::{Delivery, Publication};
+use accrue_events::broker::{Delivery, Destination, Publication};
 
 use crate::harness::{Bench, messages, number, receive, receive_many, settle};
 
 pub(crate) async fn five_thousand_pass_without_loss(bench: &Bench) {
     const COUNT: u128 = 5_000;
     let mut subscription = bench.subscribe(300).await;
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     publisher.connect().await.expect("the broker is there");
     let publishing = async {
         let messages = messages(0..COUNT);

@@ -34,7 +34,8 @@ macro_rules! contract {
 contract! {
     publishing: what_is_published_arrives_whole, unroutable_is_unconfirmed_and_harms_nothing_else,
         one_id_published_twice_is_delivered_twice, a_publisher_outlives_its_subscriber,
-        a_routing_key_beyond_what_amqp_can_carry_is_unconfirmed, an_empty_window_is_no_work;
+        a_routing_key_beyond_what_amqp_can_carry_is_unconfirmed, an_empty_window_is_no_work,
+        what_happens_to_accounts_needs_no_listener_and_disturbs_no_queue;
     settling: acked_is_gone, unsettled_comes_again, settled_in_any_order_only_the_rest_comes_again,
         rejected_is_dead_and_what_is_around_it_is_not, settling_twice_or_the_unknown_does_nothing,
         competing_subscribers_share_the_messages, prefetch_bounds_what_is_unsettled,

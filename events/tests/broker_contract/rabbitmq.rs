@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};
-use accrue_events::broker::{BrokerError, Publication, Publisher};
-use accrue_testkit::eventually;
-use lapin::options::{BasicPublishOptions, ExchangeDeleteOptions, QueueDeleteOptions};
+use accrue_events::broker::{BrokerError, Destination, Publication, Publisher};
+use accrue_testkit::{Listener, eventually};
+use lapin::ExchangeKind::Topic;
+use lapin::options::{
+    BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use tokio::time::Instant;
@@ -39,7 +42,7 @@ async fn publish_until_confirmed(publisher: &mut Box<dyn Publisher>, n: u128) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_deleted_under_the_publisher_is_declared_again() {
     let Some(bench) = Bench::rabbitmq().await else { return };
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     assert_eq!(publish_until_confirmed(&mut publisher, 0).await, 0);
     let (_connection, channel) = stranger(&bench).await;
     let queue = bench.topology().queue();
@@ -55,7 +58,7 @@ async fn a_queue_deleted_under_the_publisher_is_declared_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exchange_deleted_under_the_publisher_is_declared_again() {
     let Some(bench) = Bench::rabbitmq().await else { return };
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     assert_eq!(publish_until_confirmed(&mut publisher, 0).await, 0);
     let (_connection, channel) = stranger(&bench).await;
     let exchange = bench.topology().users_exchange();
@@ -66,6 +69,37 @@ async fn an_exchange_deleted_under_the_publisher_is_declared_again() {
     assert_eq!(publish_until_confirmed(&mut publisher, 9).await, 0, "declared again by the next connect");
     let mut subscription = bench.subscribe(10).await;
     assert_eq!(numbers(&receive_many(&mut subscription, 2).await), [0, 9]);
+    bench.finish().await;
+}
+
+/// The publisher of accounts declares its exchange, also when that goes under it, and
+/// nothing else; every queue that is bound by then gets what it publishes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_exchange_of_accounts_is_declared_by_its_publisher_alone() {
+    let Some(bench) = Bench::rabbitmq().await else { return };
+    let (_connection, channel) = stranger(&bench).await;
+    let mut publisher = bench.broker.publisher(Destination::Accounts);
+    publisher.connect().await.expect("the broker is there");
+    let exchange = || bench.topology().accounts_exchange();
+    let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let asked = channel.exchange_declare(exchange().into(), Topic, passive, FieldTable::default()).await;
+    asked.expect("it is there");
+    channel.exchange_delete(exchange().into(), ExchangeDeleteOptions::default()).await.expect("deleted");
+    publisher.publish(&messages(1..4)).await.expect_err("there is no such exchange");
+    eventually("declared again by the next connect", async || publisher.connect().await.is_ok()).await;
+    let listener = Listener::bind(&bench.url, (bench.prefix(), "accounts"), "account.#").await;
+    let mut window = messages(4..6);
+    window[1].routing_key = String::from("account.credits_used");
+    let publications = publisher.publish(&window).await.expect("the broker is there");
+    assert_eq!(publications, [Publication::Confirmed; 2], "one for a queue, one for nobody");
+    let heard = listener.take().await;
+    assert_eq!(heard.len(), 1);
+    assert_eq!((heard[0].routing_key.as_str(), &heard[0].body), ("account.credits_used", &window[1].body));
+    assert_eq!(heard[0].message_id, Some(window[1].id.to_string()));
+    // Last, since asking for what is not there ends the channel.
+    let users = bench.topology().users_exchange();
+    let asked = channel.exchange_declare(users.into(), Topic, passive, FieldTable::default()).await;
+    asked.expect_err("nobody has published on users, or listened");
     bench.finish().await;
 }
 
@@ -157,7 +191,7 @@ async fn a_foreign_message_is_delivered_retried_and_redriven_like_ours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let closed = open_at("amqp://guest:guest@127.0.0.1:1", "accrue");
-    let error = closed.publisher().connect().await.expect_err("nobody listens there");
+    let error = closed.publisher(Destination::Users).connect().await.expect_err("nobody listens there");
     assert!(matches!(error, BrokerError::Unreachable(_)), "{error:?}");
     closed.subscriber().subscribe(1).await.err().expect("nobody listens there");
     closed.dead_letters().list(1).await.expect_err("nobody listens there");
@@ -166,7 +200,8 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("amqp://guest:hunter2@{}", mute.local_addr().expect("bound"));
     let asked = Instant::now();
-    let error = open_at(&url, "accrue").publisher().connect().await.expect_err("nobody answers");
+    let error =
+        open_at(&url, "accrue").publisher(Destination::Users).connect().await.expect_err("nobody answers");
     assert!(matches!(error, BrokerError::Timeout { .. }), "{error:?}");
     assert!(asked.elapsed() < Duration::from_secs(15));
     let (mut socket, _) = mute.accept().await.expect("it came");
@@ -184,7 +219,11 @@ async fn a_broker_that_is_away_or_mute_is_an_error_in_time() {
 async fn wrong_credentials_are_told_without_them() {
     let Some(bench) = Bench::rabbitmq().await else { return };
     let url = bench.url.replacen("//guest:guest@", "//guest:hunter2@", 1);
-    let error = open_at(&url, bench.prefix()).publisher().connect().await.expect_err("not the password");
+    let error = open_at(&url, bench.prefix())
+        .publisher(Destination::Users)
+        .connect()
+        .await
+        .expect_err("not the password");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     bench.finish().await;
 }

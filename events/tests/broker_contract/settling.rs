@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use accrue_events::broker::Destination;
 use accrue_events::broker::Settlement::{Ack, Reject};
 
 use crate::harness::{
@@ -137,7 +138,7 @@ pub(crate) async fn prefetch_bounds_what_is_unsettled(bench: &Bench) {
 pub(crate) async fn a_dropped_wait_loses_no_delivery(bench: &Bench) {
     const COUNT: u128 = 60;
     let mut subscription = bench.subscribe(7).await;
-    let mut publisher = bench.broker.publisher();
+    let mut publisher = bench.broker.publisher(Destination::Users);
     publisher.connect().await.expect("the broker is there");
     let mut seen = Vec::new();
     let (mut sent, mut patience_us) = (0, 0);

@@ -4,6 +4,7 @@
 //! the names of the queues that it deletes.
 
 mod cleanup;
+mod listener;
 mod mongodb;
 mod own;
 mod postgres;
@@ -12,6 +13,7 @@ mod rabbitmq;
 mod server;
 mod wait;
 
+pub use crate::listener::{Heard, Listener};
 pub use crate::mongodb::{TestMongo, mongodb};
 pub use crate::own::{Kind, OwnMongo, OwnPostgres, OwnRabbit, OwnServer};
 pub use crate::postgres::{TestPostgres, postgres};

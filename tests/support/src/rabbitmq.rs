@@ -5,6 +5,7 @@ use lapin::{Connection, ConnectionProperties};
 use uuid::Uuid;
 
 use crate::cleanup;
+use crate::listener::{Listener, queue_under};
 use crate::server::Server;
 
 /// A broker, and a prefix that nobody else uses on it. What was declared under the
@@ -39,6 +40,11 @@ impl TestRabbit {
         &self.prefix
     }
 
+    /// Somebody who listens on one of this test's exchanges: one queue a test.
+    pub async fn listen(&self, exchange: &str, binding: &str) -> Listener {
+        Listener::bind(&self.url, (&self.prefix, exchange), binding).await
+    }
+
     /// Deletes the exchanges and queues of this test, with what is in them.
     ///
     /// # Panics
@@ -67,7 +73,8 @@ async fn delete(url: &str, prefix: &str) -> lapin::Result<()> {
         let queue = format!("{prefix}.accounting.users{suffix}");
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
-    for exchange in ["users", "dlx"] {
+    channel.queue_delete(queue_under(prefix).into(), QueueDeleteOptions::default()).await?;
+    for exchange in ["users", "accounts", "dlx"] {
         let exchange = format!("{prefix}.{exchange}");
         channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await?;
     }

@@ -66,7 +66,7 @@ pub(super) async fn readable(accounting: &Accounting, id: &str) -> Result<Accoun
 }
 
 /// 404 for an account that nothing was ever booked on and no event told of.
-fn unknown_account() -> Problem {
+pub(super) fn unknown_account() -> Problem {
     let detail = "There is no account of this user id. One is made by the first allocation, or by the \
                   event of the user's registration.";
     Problem::not_found("account_not_found", detail)

@@ -1,7 +1,6 @@
 //! `POST /v1/accounts/{user_id}/allocations`
 
 use accrue_chassis::http::{Json, Path};
-use accrue_chassis::problem::Problem;
 use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, ProblemBody, TokenProblem};
 use accrue_chassis::tokens::Caller;
 use axum::extract::State;
@@ -27,35 +26,48 @@ use crate::ledger::{Action, Allocate, AllocationReply, DEFAULT_PRIORITY, MAX_PRI
 pub(in crate::http) struct AllocationRequest {
     /// How many.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    credits: i64,
+    pub(super) credits: i64,
     /// Why.
     #[schema(max_length = 500)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Whatever you want kept with it.
     #[schema(value_type = Option<Object>)]
-    metadata: Option<Map<String, Value>>,
+    pub(super) metadata: Option<Map<String, Value>>,
     /// What of lower priority is spent first; 50 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 100, default = 50)]
-    priority: Option<i16>,
+    pub(super) priority: Option<i16>,
     /// From when on it can be spent, if not at once.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
-    effective_at: Option<OffsetDateTime>,
+    pub(super) effective_at: Option<OffsetDateTime>,
     /// From when on it cannot be spent any more.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
+    pub(super) expires_at: Option<OffsetDateTime>,
 }
 
 impl AllocationRequest {
-    fn check(&self) -> Result<(), Problem> {
+    /// Adds what is wrong with it.
+    pub(super) fn check(&self, fields: Fields) -> Fields {
         let has_priority = self.priority.is_none_or(|priority| (0..=MAX_PRIORITY).contains(&priority));
-        Fields::new()
+        fields
             .credits(self.credits)
             .reason(self.reason.as_ref())
             .require(has_priority, priority_out_of_range)
             .instant("/effective_at", self.effective_at)
             .instant("/expires_at", self.expires_at)
-            .finish()
+    }
+
+    /// The order that it is, with a fresh id.
+    pub(super) fn order(self) -> Allocate {
+        Allocate {
+            allocation_id: Uuid::now_v7(),
+            credits: self.credits,
+            priority: self.priority.unwrap_or(DEFAULT_PRIORITY),
+            effective_at: self.effective_at.and_then(utc),
+            expires_at: self.expires_at.and_then(utc),
+            reason: self.reason,
+            metadata: self.metadata.map(Value::Object),
+        }
     }
 }
 
@@ -92,17 +104,9 @@ pub(in crate::http) async fn create(
     Json(request): Json<AllocationRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    request.check()?;
+    request.check(Fields::new()).finish()?;
     let key = idempotency::required_key(&headers, &caller, "allocate", &request)?;
-    let action = Action::Allocate(Allocate {
-        allocation_id: Uuid::now_v7(),
-        credits: request.credits,
-        priority: request.priority.unwrap_or(DEFAULT_PRIORITY),
-        effective_at: request.effective_at.and_then(utc),
-        expires_at: request.expires_at.and_then(utc),
-        reason: request.reason,
-        metadata: request.metadata.map(Value::Object),
-    });
+    let action = Action::Allocate(request.order());
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
 }
 

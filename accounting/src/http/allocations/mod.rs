@@ -1,5 +1,7 @@
 //! `/v1/accounts/{user_id}/allocations`: credits that came in together.
 
+pub(super) mod batch;
+mod batch_item;
 pub(super) mod create;
 pub(super) mod get;
 pub(super) mod list;

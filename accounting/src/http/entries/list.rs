@@ -6,8 +6,6 @@ use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::IntoParams;
 
 use super::EntryBody;
@@ -15,7 +13,7 @@ use crate::http::Accounting;
 use crate::http::accounts::readable;
 use crate::http::cursor::{self, Page};
 use crate::http::error::ApiError;
-use crate::http::fields::utc;
+use crate::http::fields::parse_time;
 use crate::ledger::EntryKind;
 use crate::store::EntryFilter;
 
@@ -55,13 +53,6 @@ fn parse_kind(word: &str) -> Result<EntryKind, Problem> {
         let words: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.word()).collect();
         let detail = format!("kind must be one of {}.", words.join(", "));
         Problem::invalid(vec![FieldError::new("", "invalid_kind", detail)])
-    })
-}
-
-fn parse_time(name: &str, text: &str) -> Result<OffsetDateTime, Problem> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().and_then(utc).ok_or_else(|| {
-        let detail = format!("{name} must be a time in RFC 3339, such as 2026-01-31T12:00:00Z.");
-        Problem::invalid(vec![FieldError::new("", "invalid_time", detail)])
     })
 }
 

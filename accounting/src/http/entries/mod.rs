@@ -16,15 +16,15 @@ use crate::ledger::{Draw, Entry};
 #[schema(as = Entry, example = json!({
     "seq": 2, "kind": "usage", "credits": -12, "balance_after": 88, "reserved_after": 0,
     "draws": [{"allocation_id": "01980000-0000-7000-8000-000000000000", "remaining": -12}],
-    "reference": "01980000-0000-7000-8000-000000000001", "actor": "client:shop", "reason": null,
-    "recorded_at": "2026-01-02T03:04:05.678901Z",
+    "reference": "01980000-0000-7000-8000-000000000001", "counterparty": null, "actor": "client:shop",
+    "reason": null, "recorded_at": "2026-01-02T03:04:05.678901Z",
     "hash": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
 }))]
 pub(super) struct EntryBody {
     /// 1, 2, 3 … without gaps within the account.
     seq: i64,
     /// `allocation`, `welcome`, `adoption`, `expiry`, `usage`, `refund`, `reservation`, `capture`,
-    /// `release`, `void` or `adjustment`.
+    /// `release`, `void`, `adjustment`, `transfer_out` or `transfer_in`.
     kind: &'static str,
     /// Credits that came in, negative where they went; 0 where they were only held or given back.
     credits: i64,
@@ -32,13 +32,16 @@ pub(super) struct EntryBody {
     balance_after: i64,
     /// What of that was reserved.
     reserved_after: i64,
-    /// What it changed of which allocations.
+    /// What it changed of which allocations. One that changes nothing names a pending allocation
+    /// that went or came with a transfer.
     draws: Vec<Draw>,
-    /// The allocation, usage, reservation or adjustment that it belongs to.
+    /// The allocation, usage, reservation, adjustment or transfer that it belongs to.
     reference: Uuid,
+    /// The user at the other end of a transfer.
+    counterparty: Option<String>,
     /// Who asked for it.
     actor: String,
-    /// Why, of refunds, voids and adjustments.
+    /// Why, of refunds, voids, adjustments and transfers.
     reason: Option<String>,
     /// When. What falls due by itself has the instant at which it did.
     #[serde(with = "time::serde::rfc3339")]
@@ -59,6 +62,7 @@ impl From<Entry> for EntryBody {
             reserved_after: entry.reserved_after,
             draws: entry.draws,
             reference: entry.reference,
+            counterparty: entry.counterparty,
             actor: entry.actor,
             reason: entry.reason,
             recorded_at: entry.recorded_at,

@@ -11,19 +11,26 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::parse_id;
+use crate::http::distinct::Distinct;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, booking, cost, idempotency, user_id};
 use crate::ledger::{Action, Capture, CaptureReply, OnShortfall};
 
-/// What is to be spent of what is held.
+/// What is to be spent of what is held: `credits` or `units`, or all of it.
+// `units` came later, and is left out of the fingerprint where it is not given.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(example = json!({"credits": 25}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct CaptureRequest {
-    /// How many in all; what is held if not given.
+    /// How many credits in all; with neither this nor `units` what is held.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     credits: Option<i64>,
+    /// How much of which kind was used. It costs what the rate that is in force by now of
+    /// the reservation's `resource` says, rounded up once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, u64>>)]
+    units: Option<Distinct<u64>>,
     /// What to do where more is asked for than is held and available.
     #[serde(default)]
     on_shortfall: Shortfall,
@@ -70,7 +77,7 @@ impl From<Shortfall> for OnShortfall {
         (status = 402, description = "Too little is available: `available` and `required` say how much, on top \
          of what is held.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The reservation holds nothing any more, more was asked for of a closed \
-         account, or the key's reply is no longer kept.",
+         account, no rate of its resource is in force, or the key's reply is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -86,13 +93,13 @@ pub(in crate::http) async fn capture(
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
     let reservation_id = parse_id(&reservation_id)?;
-    Fields::new().credits(request.credits.unwrap_or(1)).finish()?;
+    let cost = Fields::new().finish_with(cost::optional(request.credits, request.units.as_ref()))?;
     let operation = format!("capture {reservation_id}");
     let key = idempotency::required_key(&headers, &caller, &operation, &request)?;
     let action = Action::Capture(Capture {
         reservation_id,
         usage_id: Uuid::now_v7(),
-        credits: request.credits,
+        cost,
         on_shortfall: request.on_shortfall.into(),
     });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await

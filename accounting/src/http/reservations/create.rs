@@ -11,23 +11,31 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::distinct::Distinct;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, booking, cost, idempotency, user_id};
 use crate::ledger::{Action, ReservationReply, Reserve};
 
-/// Credits to hold.
+/// What to hold: either `credits` or `units`.
+// `units` came later, and is left out of the fingerprint where it is not given, so that
+// a request is the same to the release before.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(example = json!({"credits": 40, "expires_in": 600, "resource": "chat"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ReservationRequest {
-    /// How many.
+    /// How many credits.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    credits: i64,
+    credits: Option<i64>,
+    /// How much of which kind will be used at most. It holds what the rate in force of
+    /// `resource` says, rounded up once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, u64>>)]
+    units: Option<Distinct<u64>>,
     /// For how many seconds; then they come back by themselves.
     #[schema(minimum = 1, maximum = 2_592_000)]
     expires_in: i64,
-    /// What for.
+    /// What for. Needed with `units`, also with those of the capture.
     #[schema(min_length = 1, max_length = 100)]
     resource: Option<String>,
     /// Whatever you want kept with it, and with the usage that it becomes.
@@ -53,7 +61,8 @@ pub(in crate::http) struct ReservationRequest {
         (status = 201, description = "Held.", body = ReservationReply),
         (status = 402, description = "Too little is available: `available` and `required` say how much.",
          body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The account is closed, or the key's reply is no longer kept.",
+        (status = 409, description = "The account is closed, no rate of the resource is in force, or the \
+         key's reply is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -68,15 +77,15 @@ pub(in crate::http) async fn create(
     Json(request): Json<ReservationRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    Fields::new()
-        .credits(request.credits)
+    let cost = Fields::new()
         .expires_in(request.expires_in)
         .resource(request.resource.as_ref())
-        .finish()?;
+        .require(request.units.is_none() || request.resource.is_some(), cost::resource_required)
+        .finish_with(cost::required(request.credits, request.units.as_ref()))?;
     let key = idempotency::required_key(&headers, &caller, "reserve", &request)?;
     let action = Action::Reserve(Reserve {
         reservation_id: Uuid::now_v7(),
-        credits: request.credits,
+        cost,
         expires_in_s: request.expires_in,
         resource: request.resource,
         metadata: request.metadata.map(Value::Object),

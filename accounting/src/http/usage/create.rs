@@ -11,20 +11,28 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::distinct::Distinct;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, booking, cost, idempotency, user_id};
 use crate::ledger::{Action, UsageReply, Use};
 
-/// Credits to spend.
+/// What to spend: either `credits` or `units`.
+// `units` came later, and is left out of the fingerprint where it is not given, so that
+// a request is the same to the release before.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[schema(example = json!({"credits": 12, "resource": "chat"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct UsageRequest {
-    /// How many.
+    /// How many credits.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    credits: i64,
-    /// What for.
+    credits: Option<i64>,
+    /// How much of which kind was used. It costs what the rate in force of `resource` says,
+    /// rounded up once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, u64>>)]
+    units: Option<Distinct<u64>>,
+    /// What for. Needed with `units`.
     #[schema(min_length = 1, max_length = 100)]
     resource: Option<String>,
     /// Whatever you want kept with it.
@@ -52,7 +60,8 @@ pub(in crate::http) struct UsageRequest {
         (status = 201, description = "Spent.", body = UsageReply),
         (status = 402, description = "Too little is available: `available` and `required` say how much.",
          body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The account is closed, or the key's reply is no longer kept.",
+        (status = 409, description = "The account is closed, no rate of the resource is in force, or the \
+         key's reply is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -67,13 +76,33 @@ pub(in crate::http) async fn create(
     Json(request): Json<UsageRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    Fields::new().credits(request.credits).resource(request.resource.as_ref()).finish()?;
+    let cost = Fields::new()
+        .resource(request.resource.as_ref())
+        .require(request.units.is_none() || request.resource.is_some(), cost::resource_required)
+        .finish_with(cost::required(request.credits, request.units.as_ref()))?;
     let key = idempotency::required_key(&headers, &caller, "use", &request)?;
     let action = Action::Use(Use {
         usage_id: Uuid::now_v7(),
-        credits: request.credits,
+        cost,
         resource: request.resource,
         metadata: request.metadata.map(Value::Object),
     });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_of_the_release_before_is_still_the_same() {
+        let request: UsageRequest = serde_json::from_value(json!({"credits": 5})).expect("a request");
+        let fingerprinted = serde_json::to_value(&request).expect("JSON");
+        assert_eq!(fingerprinted, json!({"credits": 5, "resource": null, "metadata": null}));
+        let given = json!({"credits": null, "units": {"tokens": 5}, "resource": "chat", "metadata": null});
+        let request: UsageRequest = serde_json::from_value(given.clone()).expect("a request");
+        assert_eq!(serde_json::to_value(&request).expect("JSON"), given);
+    }
 }

@@ -31,6 +31,11 @@ impl Encoder {
         self.0.update(number.to_be_bytes());
     }
 
+    /// In 8 bytes as well.
+    pub(super) fn unsigned(&mut self, number: u64) {
+        self.0.update(number.to_be_bytes());
+    }
+
     /// How many of something follow.
     ///
     /// # Panics

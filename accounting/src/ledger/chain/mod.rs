@@ -66,6 +66,7 @@ pub fn hash(user_id: &str, previous: &Digest, entry: &Entry) -> Digest {
         encoder.number(draw.reserved);
     }
     encoder.id(entry.reference);
+    encoder.optional_text(entry.counterparty.as_deref());
     encoder.text(&entry.actor);
     encoder.time(entry.recorded_at);
     encoder.optional_digest(entry.seal.made_digest.as_ref());
@@ -113,7 +114,9 @@ impl Entry {
     #[must_use]
     pub fn makes(&self) -> Makes {
         match self.kind {
-            EntryKind::Allocation | EntryKind::Welcome | EntryKind::Adoption => Makes::Allocations,
+            EntryKind::Allocation | EntryKind::Welcome | EntryKind::Adoption | EntryKind::TransferIn => {
+                Makes::Allocations
+            }
             EntryKind::Adjustment if self.credits > 0 => Makes::Allocations,
             // Voided before its time came, so no entry has named it.
             EntryKind::Void if self.draws.is_empty() => Makes::Allocation,
@@ -124,6 +127,7 @@ impl Entry {
             | EntryKind::Refund
             | EntryKind::Release
             | EntryKind::Void
+            | EntryKind::TransferOut
             | EntryKind::Adjustment => Makes::Nothing,
         }
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::Digest;
 use super::encoder::Encoder;
 use crate::ledger::allocation::{Allocation, Share};
+use crate::ledger::cost::Pricing;
 use crate::ledger::reservation::Reservation;
 use crate::ledger::usage::Usage;
 
@@ -60,6 +61,7 @@ impl<'a> Made<'a> {
                 encoder.id(one.id);
                 encoder.number(one.credits);
                 encoder.number(one.uncollected);
+                pricing(encoder, one.pricing.as_ref());
                 encoder.optional_id(one.reservation_id);
                 shares(encoder, &one.draws);
                 encoder.text(&one.actor);
@@ -69,12 +71,26 @@ impl<'a> Made<'a> {
                 encoder.byte(b'r');
                 encoder.id(one.id);
                 encoder.number(one.credits);
+                pricing(encoder, one.pricing.as_ref());
                 shares(encoder, &one.draws);
                 encoder.text(&one.actor);
                 encoder.time(one.recorded_at);
             }
         }
     }
+}
+
+/// A byte that says whether units were priced; then how many kinds there are, the name and
+/// the count of each in the order of their names, and the version of the rate.
+fn pricing(encoder: &mut Encoder, pricing: Option<&Pricing>) {
+    encoder.byte(u8::from(pricing.is_some()));
+    let Some(Pricing { units, rate_version }) = pricing else { return };
+    encoder.count(units.iter().count());
+    for (name, count) in units.iter() {
+        encoder.text(name);
+        encoder.unsigned(count);
+    }
+    encoder.number(*rate_version);
 }
 
 fn shares(encoder: &mut Encoder, shares: &[Share]) {

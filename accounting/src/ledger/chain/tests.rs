@@ -15,6 +15,7 @@ fn entry() -> Entry {
         reserved_after: 0,
         draws: Vec::new(),
         reference: Uuid::from_u128(7),
+        counterparty: None,
         actor: "operator".to_owned(),
         reason: Some("counted".to_owned()),
         recorded_at: OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1),
@@ -38,7 +39,7 @@ fn every_part_of_an_entry_is_in_its_hash() {
     let entry = entry();
     let original = hash("u", &[0; 32], &entry);
     let draw = Draw { allocation_id: Uuid::nil(), remaining: 0, reserved: 0 };
-    let changes: [fn(&mut Entry); 11] = [
+    let changes: [fn(&mut Entry); 12] = [
         |entry| entry.seq = 2,
         |entry| entry.kind = EntryKind::Usage,
         |entry| entry.credits = 1,
@@ -46,6 +47,7 @@ fn every_part_of_an_entry_is_in_its_hash() {
         |entry| entry.reserved_after = 1,
         |entry| entry.draws.clear(),
         |entry| entry.reference = Uuid::nil(),
+        |entry| entry.counterparty = Some(String::new()),
         |entry| entry.actor.push('x'),
         |entry| entry.recorded_at += time::Duration::microseconds(1),
         |entry| entry.seal.made_digest = Some([1; 32]),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row as _};
 use time::OffsetDateTime;
 
 use super::rows;
-use crate::ledger::{Accounts, Command};
+use crate::ledger::{Accounts, Command, Spendable};
 use crate::store::{StoreError, named};
 
 /// How many are read at first. Most spends draw on one or two.
@@ -17,7 +17,7 @@ const GROWTH: i64 = 4;
 
 /// What is looked for on one account.
 struct Wanted {
-    credits: i64,
+    needed: Spendable,
     at: OffsetDateTime,
 }
 
@@ -31,10 +31,10 @@ pub(super) async fn spendable(
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     for (user_id, commands) in named::by_user(commands) {
         let Some(state) = accounts.get(user_id) else { continue };
-        let credits = state.spendable_needed(commands.into_iter());
-        if credits > 0 && state.account.available > 0 {
+        let needed = state.spendable_needed(commands.into_iter());
+        if needed.credits > 0 && state.account.available > 0 {
             let at = clock::whole_microseconds(state.account.decision_time(now));
-            wanted.insert(user_id.to_owned(), Wanted { credits, at });
+            wanted.insert(user_id.to_owned(), Wanted { needed, at });
         }
     }
     let mut limit = FIRST_LIMIT;
@@ -42,7 +42,7 @@ pub(super) async fn spendable(
         let found = read(connection, accounts, &wanted, limit).await?;
         wanted.retain(|user_id, wanted| {
             let (count, credits) = found.get(user_id).copied().unwrap_or_default();
-            count == limit && credits < wanted.credits
+            count == limit && count < wanted.needed.allocations && credits < wanted.needed.credits
         });
         limit = limit.saturating_mul(GROWTH);
     }

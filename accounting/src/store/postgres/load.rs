@@ -140,6 +140,35 @@ pub(super) async fn named(
     Ok(())
 }
 
+/// Step 3, continued. Every pending allocation of the accounts of which `commands` need
+/// them all.
+pub(super) async fn pending(
+    connection: &mut PgConnection,
+    accounts: &mut Accounts,
+    commands: &[Command],
+) -> Result<(), StoreError> {
+    let user_ids: Vec<&str> = named::pending(commands).into_iter().collect();
+    if user_ids.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "SELECT allocation.* FROM UNNEST($1::text[]) AS wanted (user_id)
+         CROSS JOIN LATERAL (
+             SELECT * FROM credit_allocations WHERE user_id = wanted.user_id AND is_pending LIMIT $2
+         ) AS allocation",
+    )
+    .bind(user_ids)
+    .bind(named::pending_limit(commands))
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        if let Some(state) = accounts.get_mut(row.try_get::<&str, _>("user_id")?) {
+            state.allocations.hold(rows::allocation(row)?);
+        }
+    }
+    Ok(())
+}
+
 /// Step 3, continued. The allocations with these ids.
 pub(super) async fn allocations(
     connection: &mut PgConnection,

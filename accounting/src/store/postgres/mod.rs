@@ -1,16 +1,21 @@
 //! The ledger on PostgreSQL: connections, deadlines, schema.
 
 mod audit;
+mod balance;
+mod batch_keys;
 mod burn;
 mod due;
 mod load;
 mod made;
+mod outbox;
+mod rates;
 mod read;
 mod resources;
 mod rows;
 mod save;
 mod save_resources;
 mod seal;
+mod usage_sums;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -20,16 +25,23 @@ use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
-    OpenError, Posted, StoreError, named, require_all, salt_seed,
+    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, ExplainedBalance,
+    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, named, require_all,
+    salt_seed,
 };
-use crate::ledger::{Command, Entry, Policies, Rejection, Reservation, Usage, decide_all};
+use crate::ledger::{
+    Command, Entry, IdempotencyKey, Policies, Rejection, Reservation, Usage, decide_all, events_of,
+};
 
-/// Connections for reading, beside one a lane for writing.
+/// Connections for what no lane does, beside one a lane for writing.
 const READERS: u32 = 8;
+/// Connections for the outbox, made when it is first looked at: one for its relay, one for
+/// whoever measures it. Neither waits for the ledger, nor the ledger for them.
+const OUTBOX: u32 = 2;
 /// How long a free connection is waited for.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
 /// How long connecting may take before the schema is looked at.
@@ -101,6 +113,7 @@ pub(super) async fn audit_source(url: &str) -> Result<audit::Source, OpenError> 
 pub(super) struct PostgresLedger {
     writers: PgPool,
     readers: PgPool,
+    outbox: PgPool,
     lanes: usize,
     clock: SharedClock,
 }
@@ -133,10 +146,11 @@ impl PostgresLedger {
             // Plans are kept, also those made while a table was still empty: they must walk
             // an index in its order rather than sort all of a busy account's allocations.
             .connect_lazy_with(options.clone().options([("enable_bitmapscan", "off")]));
+        let outbox = pool.clone().max_connections(OUTBOX).connect_lazy_with(options.clone());
         // A filter that is not given must not keep the plan from the index of another.
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
-        let store = Self { writers, readers, lanes, clock };
+        let store = Self { writers, readers, outbox, lanes, clock };
         require_schema(&store.readers).await?;
         store.ping().await?;
         Ok(store)
@@ -156,7 +170,7 @@ impl PostgresLedger {
         }
         let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
         let locked = load::locked_by_others(connection, &user_ids).await?;
-        let is_free = |command: &Command| !locked.contains(&command.user_id);
+        let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
         let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
         if locked.is_empty() || free.is_empty() {
             return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
@@ -185,11 +199,14 @@ impl PostgresLedger {
         load::keys(&mut transaction, &mut accounts, commands).await?;
         due::due(&mut transaction, &mut accounts, now).await?;
         load::named(&mut transaction, &mut accounts, commands).await?;
+        load::pending(&mut transaction, &mut accounts, commands).await?;
         let named = named::allocations(&accounts, commands);
         load::allocations(&mut transaction, &mut accounts, &named).await?;
+        rates::load(&mut transaction, &mut accounts, commands, now).await?;
         burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
         let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
         save::save(&mut transaction, &accounts, now).await?;
+        outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         save::forget_unused(&mut transaction, &accounts, &made).await?;
         transaction.commit().await?;
         Ok(posted)
@@ -208,6 +225,11 @@ impl LedgerStore for PostgresLedger {
             drop(connection.detach());
         }
         posted
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        // Of the connections that are tested before use: nobody tries this again.
+        batch_keys::claim(&self.readers, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {
@@ -281,6 +303,35 @@ impl LedgerStore for PostgresLedger {
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
         resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
+    }
+
+    async fn balance(
+        &self,
+        user_id: &str,
+        at: OffsetDateTime,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Option<ExplainedBalance>, StoreError> {
+        balance::balance(&self.readers, (user_id, at), before, limit).await
+    }
+
+    async fn usage_by_day(
+        &self,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_day(&self.readers, filter, after, limit).await
+    }
+
+    async fn usage_by_month(
+        &self,
+        user_id: &str,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_month(&self.readers, (user_id, filter), after, limit).await
     }
 
     async fn count_placeholders(&self) -> Result<i64, StoreError> {

@@ -131,6 +131,27 @@ pub(super) async fn due_accounts(
     rows.iter().map(position).collect()
 }
 
+/// How many entries an account had before `at`, which is the `seq` of the last of them.
+/// `recorded_at` never goes back and `seq` has no gaps, so halving finds it by the key.
+pub(super) async fn seq_before(
+    connection: &mut PgConnection,
+    user_id: &str,
+    at: OffsetDateTime,
+) -> Result<i64, StoreError> {
+    let found = sqlx::query_scalar(
+        "WITH RECURSIVE search (low, high) AS (
+             SELECT 0::bigint, COALESCE(max(seq), 0) FROM entries WHERE user_id = $1
+             UNION ALL
+             SELECT CASE WHEN recorded_at < $2 THEN seq ELSE low END,
+                    CASE WHEN recorded_at < $2 THEN high ELSE seq - 1 END
+             FROM search JOIN entries ON user_id = $1 AND seq = (low + high + 1) / 2
+             WHERE low < high
+         )
+         SELECT low FROM search WHERE low = high",
+    );
+    Ok(found.bind(user_id).bind(at).fetch_one(connection).await?)
+}
+
 /// A page of entries, newest first.
 pub(super) async fn entries(
     pool: &PgPool,
@@ -138,22 +159,27 @@ pub(super) async fn entries(
     filter: &EntryFilter,
     limit: u32,
 ) -> Result<Vec<Entry>, StoreError> {
+    let mut connection = pool.acquire().await?;
+    let (mut first, mut end) = (1, filter.before_seq.unwrap_or(i64::MAX));
+    if let Some(since) = filter.since {
+        first = seq_before(&mut connection, user_id, since).await? + 1;
+    }
+    if let Some(until) = filter.until {
+        end = end.min(seq_before(&mut connection, user_id, until).await? + 1);
+    }
     let rows = sqlx::query(
-        "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, actor, reason, recorded_at,
-                made_digest, text_salt, text_digest, hash
+        "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, counterparty, actor, reason,
+                recorded_at, made_digest, text_salt, text_digest, hash
          FROM entries
-         WHERE user_id = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
-             AND ($5::timestamptz IS NULL OR recorded_at >= $5)
-             AND ($6::timestamptz IS NULL OR recorded_at < $6)
-         ORDER BY seq DESC LIMIT $3",
+         WHERE user_id = $1 AND seq >= $2 AND seq < $3 AND ($4::text IS NULL OR kind = $4)
+         ORDER BY seq DESC LIMIT $5",
     )
     .bind(user_id)
-    .bind(filter.before_seq.unwrap_or(i64::MAX))
-    .bind(i64::from(limit))
+    .bind(first)
+    .bind(end)
     .bind(filter.kind.map(EntryKind::word))
-    .bind(filter.since)
-    .bind(filter.until)
-    .fetch_all(pool)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
     .await?;
     rows.iter().map(rows::entry).collect()
 }

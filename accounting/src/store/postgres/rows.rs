@@ -7,15 +7,28 @@ use sqlx::types::Json;
 
 use crate::ledger::chain::Seal;
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Share, Usage, Welcome,
 };
+use crate::rates::{RateCard, RateVersion, Units};
 use crate::store::StoreError;
 
 /// The word in `column` as the enum that `parse` knows.
 fn word<T>(row: &PgRow, column: &str, parse: fn(&str) -> Option<T>) -> Result<T, StoreError> {
     let word: &str = row.try_get(column)?;
     parse(word).ok_or_else(|| StoreError::Corrupt(format!("the {column} \"{word}\" is unknown")))
+}
+
+/// What kind of entries a row is about.
+pub(super) fn kind(row: &PgRow) -> Result<EntryKind, StoreError> {
+    word(row, "kind", EntryKind::from_word)
+}
+
+/// A sum, which may pass 2^63 and comes as text. Of no rows it is 0.
+pub(super) fn sum(row: &PgRow, column: &str) -> Result<i128, StoreError> {
+    let text: Option<&str> = row.try_get(column)?;
+    let sum = text.map_or(Ok(0), str::parse);
+    sum.map_err(|_| StoreError::Corrupt(format!("{column} is no whole number")))
 }
 
 pub(super) fn account(row: &PgRow) -> Result<Account, StoreError> {
@@ -65,6 +78,7 @@ pub(super) fn unsealed_entry(row: &PgRow) -> Result<Entry, StoreError> {
         reserved_after: row.try_get("reserved_after")?,
         draws: row.try_get::<Json<_>, _>("draws")?.0,
         reference: row.try_get("reference")?,
+        counterparty: row.try_get("counterparty")?,
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: row.try_get("recorded_at")?,
@@ -89,12 +103,32 @@ pub(super) fn fixed<const N: usize>(row: &PgRow, column: &str) -> Result<Option<
     fixed.map_err(|_| StoreError::Corrupt(format!("{column} is not {N} bytes long")))
 }
 
+fn pricing(row: &PgRow) -> Result<Option<Pricing>, StoreError> {
+    let units: Option<Json<Units>> = row.try_get("units")?;
+    let rate_version: Option<i64> = row.try_get("rate_version")?;
+    Ok(units.zip(rate_version).map(|(units, rate_version)| Pricing { units: units.0, rate_version }))
+}
+
+pub(super) fn rate_version(row: &PgRow) -> Result<RateVersion, StoreError> {
+    let card = RateCard::new(row.try_get::<Json<_>, _>("units")?.0);
+    Ok(RateVersion {
+        resource: row.try_get("resource")?,
+        version: row.try_get("version")?,
+        effective_at: row.try_get("effective_at")?,
+        card: card
+            .map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
+        actor: row.try_get("actor")?,
+        recorded_at: row.try_get("recorded_at")?,
+    })
+}
+
 pub(super) fn usage(row: &PgRow) -> Result<Usage, StoreError> {
     Ok(Usage {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
         refunded: row.try_get("refunded")?,
         uncollected: row.try_get("uncollected")?,
+        pricing: pricing(row)?,
         resource: row.try_get("resource")?,
         metadata: row.try_get("metadata")?,
         reservation_id: row.try_get("reservation_id")?,
@@ -108,6 +142,7 @@ pub(super) fn reservation(row: &PgRow) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
+        pricing: pricing(row)?,
         status: word(row, "status", ReservationStatus::from_word)?,
         expires_at: row.try_get("expires_at")?,
         resource: row.try_get("resource")?,

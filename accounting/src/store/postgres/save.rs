@@ -82,14 +82,15 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     }
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at, made_digest, text_salt, text_digest, hash)
+                              actor, reason, recorded_at, counterparty, made_digest, text_salt, text_digest,
+                              hash)
          SELECT user_id, seq, kind, credits, balance_after, reserved_after, draws::json, reference, actor,
-                reason, recorded_at, made_digest, text_salt, text_digest, hash
+                reason, recorded_at, counterparty, made_digest, text_salt, text_digest, hash
          FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[],
-                     $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[])
+                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::text[],
+                     $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[])
              AS new (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference, actor,
-                     reason, recorded_at, made_digest, text_salt, text_digest, hash)",
+                     reason, recorded_at, counterparty, made_digest, text_salt, text_digest, hash)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, entry)| entry.seq))
@@ -102,6 +103,7 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     .bind(column(rows, |(_, entry)| entry.actor.as_str()))
     .bind(column(rows, |(_, entry)| entry.reason.as_deref()))
     .bind(column(rows, |(_, entry)| entry.recorded_at))
+    .bind(column(rows, |(_, entry)| entry.counterparty.as_deref()))
     .bind(column(rows, |(_, entry)| entry.seal.made_digest.as_ref().map(<[u8; 32]>::as_slice)))
     .bind(column(rows, |(_, entry)| entry.seal.text_salt.as_ref().map(<[u8; 16]>::as_slice)))
     .bind(column(rows, |(_, entry)| entry.seal.text_digest.as_ref().map(<[u8; 32]>::as_slice)))

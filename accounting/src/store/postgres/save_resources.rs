@@ -111,13 +111,13 @@ async fn insert_usages(connection: &mut PgConnection, rows: &[Row<'_, Usage>]) -
     }
     sqlx::query(
         "INSERT INTO usages (user_id, id, credits, refunded, uncollected, resource, metadata, reservation_id,
-                             draws, actor, recorded_at)
+                             draws, actor, recorded_at, units, rate_version)
          SELECT user_id, id, credits, refunded, uncollected, resource, metadata::jsonb, reservation_id,
-                draws::json, actor, recorded_at
+                draws::json, actor, recorded_at, units::json, rate_version
          FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-                     $8::uuid[], $9::text[], $10::text[], $11::timestamptz[])
+                     $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::bigint[])
              AS new (user_id, id, credits, refunded, uncollected, resource, metadata, reservation_id,
-                     draws, actor, recorded_at)",
+                     draws, actor, recorded_at, units, rate_version)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, usage)| usage.id))
@@ -130,6 +130,8 @@ async fn insert_usages(connection: &mut PgConnection, rows: &[Row<'_, Usage>]) -
     .bind(column(rows, |(_, usage)| json(&usage.draws)))
     .bind(column(rows, |(_, usage)| usage.actor.as_str()))
     .bind(column(rows, |(_, usage)| usage.recorded_at))
+    .bind(column(rows, |(_, usage)| usage.pricing.as_ref().map(|pricing| json(&pricing.units))))
+    .bind(column(rows, |(_, usage)| usage.pricing.as_ref().map(|pricing| pricing.rate_version)))
     .execute(connection)
     .await?;
     Ok(())
@@ -161,14 +163,14 @@ async fn insert_reservations(
     }
     sqlx::query(
         "INSERT INTO reservations (user_id, id, credits, status, expires_at, resource, metadata, draws,
-                                   usage_id, actor, recorded_at, ended_at, terms_digest)
+                                   usage_id, actor, recorded_at, ended_at, units, rate_version, terms_digest)
          SELECT user_id, id, credits, status, expires_at, resource, metadata::jsonb, draws::json,
-                usage_id, actor, recorded_at, ended_at, terms_digest
+                usage_id, actor, recorded_at, ended_at, units::json, rate_version, terms_digest
          FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[],
                      $7::text[], $8::text[], $9::uuid[], $10::text[], $11::timestamptz[], $12::timestamptz[],
-                     $13::bytea[])
+                     $13::text[], $14::bigint[], $15::bytea[])
              AS new (user_id, id, credits, status, expires_at, resource, metadata, draws, usage_id, actor,
-                     recorded_at, ended_at, terms_digest)",
+                     recorded_at, ended_at, units, rate_version, terms_digest)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, reservation)| reservation.id))
@@ -182,6 +184,8 @@ async fn insert_reservations(
     .bind(column(rows, |(_, reservation)| reservation.actor.as_str()))
     .bind(column(rows, |(_, reservation)| reservation.recorded_at))
     .bind(column(rows, |(_, reservation)| reservation.ended_at))
+    .bind(column(rows, |(_, reservation)| reservation.pricing.as_ref().map(|pricing| json(&pricing.units))))
+    .bind(column(rows, |(_, reservation)| reservation.pricing.as_ref().map(|pricing| pricing.rate_version)))
     .bind(column(rows, |(user_id, reservation)| reservation_digest(user_id, reservation)))
     .execute(connection)
     .await?;

@@ -8,8 +8,8 @@ use sqlx::SqliteConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{due, rows};
-use crate::ledger::{Account, AccountState, Accounts, Command};
+use super::{due, rates, rows};
+use crate::ledger::{Account, AccountState, Accounts, Command, Spendable};
 use crate::store::{StoreError, named};
 
 /// How many open allocations are read at first, and by how much more each time they
@@ -39,8 +39,10 @@ pub(super) async fn load(
     keys(connection, &mut accounts, commands).await?;
     due::due(connection, &mut accounts, now).await?;
     named(connection, &mut accounts, commands).await?;
+    pending(connection, &mut accounts, commands).await?;
     let wanted = named::allocations(&accounts, commands);
     allocations(connection, &mut accounts, &wanted).await?;
+    rates::load(connection, &mut accounts, commands, now).await?;
     for (user_id, commands) in named::by_user(commands) {
         let Some(state) = accounts.get_mut(user_id) else { continue };
         let needed = state.spendable_needed(commands.into_iter());
@@ -95,6 +97,24 @@ async fn named(
     Ok(())
 }
 
+/// Every pending allocation of the accounts of which `commands` need them all.
+async fn pending(
+    connection: &mut SqliteConnection,
+    accounts: &mut Accounts,
+    commands: &[Command],
+) -> Result<(), StoreError> {
+    let limit = named::pending_limit(commands);
+    for user_id in named::pending(commands) {
+        let query = sqlx::query("SELECT * FROM credit_allocations WHERE user_id = ? AND is_pending LIMIT ?");
+        let rows = query.bind(user_id).bind(limit).fetch_all(&mut *connection).await?;
+        let Some(state) = accounts.get_mut(user_id) else { continue };
+        for row in &rows {
+            state.allocations.hold(rows::allocation(row)?);
+        }
+    }
+    Ok(())
+}
+
 /// The allocations with these ids.
 pub(super) async fn allocations(
     connection: &mut SqliteConnection,
@@ -115,10 +135,10 @@ pub(super) async fn allocations(
 async fn spendable(
     connection: &mut SqliteConnection,
     state: &mut AccountState,
-    needed: i64,
+    needed: Spendable,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    if needed <= 0 || state.account.available == 0 {
+    if needed.credits <= 0 || state.account.available == 0 {
         return Ok(());
     }
     let at = clock::to_micros(state.account.decision_time(now));
@@ -140,7 +160,8 @@ async fn spendable(
             credits += allocation.remaining;
             state.allocations.hold(allocation);
         }
-        if credits >= needed || i64::try_from(rows.len()).is_ok_and(|count| count < limit) {
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        if credits >= needed.credits || count >= needed.allocations || count < limit {
             return Ok(());
         }
         limit = limit.saturating_mul(GROWTH);

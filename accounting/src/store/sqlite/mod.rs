@@ -1,15 +1,20 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
 mod audit;
+mod balance;
+mod batch_keys;
 mod due;
 mod load;
 mod made;
+mod outbox;
+mod rates;
 mod read;
 mod resources;
 mod rows;
 mod save;
 mod save_resources;
 mod seal;
+mod usage_sums;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -22,13 +27,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection as _, SqliteConnection};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, LedgerStore,
-    OpenError, Posted, StoreError, require_all, salt_seed,
+    AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, ExplainedBalance,
+    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, require_all, salt_seed,
 };
-use crate::ledger::{Command, Entry, Policies, Reservation, Usage, decide_all};
+use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage, decide_all, events_of};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -144,8 +150,13 @@ impl LedgerStore for SqliteLedger {
         let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
         let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
         save::save(&mut transaction, &accounts, &missing, now).await?;
+        outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         transaction.commit().await?;
         Ok(posted)
+    }
+
+    async fn claim_batch_key(&self, key: &IdempotencyKey) -> Result<bool, StoreError> {
+        batch_keys::claim(&self.writer, key, self.clock.now()).await
     }
 
     fn lanes(&self) -> usize {
@@ -219,6 +230,35 @@ impl LedgerStore for SqliteLedger {
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
         resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
+    }
+
+    async fn balance(
+        &self,
+        user_id: &str,
+        at: OffsetDateTime,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Option<ExplainedBalance>, StoreError> {
+        balance::balance(&self.readers, (user_id, at), before, limit).await
+    }
+
+    async fn usage_by_day(
+        &self,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_day(&self.readers, filter, after, limit).await
+    }
+
+    async fn usage_by_month(
+        &self,
+        user_id: &str,
+        filter: &UsageFilter,
+        after: Option<&UsagePosition>,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, StoreError> {
+        usage_sums::by_month(&self.readers, (user_id, filter), after, limit).await
     }
 
     async fn count_placeholders(&self) -> Result<i64, StoreError> {

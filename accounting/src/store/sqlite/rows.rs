@@ -9,9 +9,10 @@ use time::OffsetDateTime;
 
 use crate::ledger::chain::Seal;
 use crate::ledger::{
-    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Reservation,
+    Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Usage, Welcome,
 };
+use crate::rates::{RateCard, RateVersion};
 use crate::store::StoreError;
 
 /// The word in `column` as the enum that `parse` knows.
@@ -32,6 +33,18 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<OffsetDateTime, Stor
 
 fn optional_time(row: &SqliteRow, column: &str) -> Result<Option<OffsetDateTime>, StoreError> {
     row.try_get::<Option<i64>, _>(column)?.map(|micros| instant(micros, column)).transpose()
+}
+
+/// What kind of entries a row is about.
+pub(super) fn kind(row: &SqliteRow) -> Result<EntryKind, StoreError> {
+    word(row, "kind", EntryKind::from_word)
+}
+
+/// A sum, which may pass 2^63, where SQLite's own fails: it comes as those of the upper
+/// and the lower 32 bits. Of no rows it is 0.
+pub(super) fn sum(row: &SqliteRow, [high, low]: [&str; 2]) -> Result<i128, StoreError> {
+    let (high, low): (Option<i64>, Option<i64>) = (row.try_get(high)?, row.try_get(low)?);
+    Ok((i128::from(high.unwrap_or(0)) << 32) + i128::from(low.unwrap_or(0)))
 }
 
 pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
@@ -64,6 +77,26 @@ fn metadata(row: &SqliteRow) -> Result<Option<Value>, StoreError> {
     text.map(|_| json(row, "metadata")).transpose()
 }
 
+fn pricing(row: &SqliteRow) -> Result<Option<Pricing>, StoreError> {
+    match row.try_get::<Option<i64>, _>("rate_version")? {
+        Some(rate_version) => Ok(Some(Pricing { units: json(row, "units")?, rate_version })),
+        None => Ok(None),
+    }
+}
+
+pub(super) fn rate_version(row: &SqliteRow) -> Result<RateVersion, StoreError> {
+    let card = RateCard::new(json(row, "units")?);
+    Ok(RateVersion {
+        resource: row.try_get("resource")?,
+        version: row.try_get("version")?,
+        effective_at: time(row, "effective_at")?,
+        card: card
+            .map_err(|wrong| StoreError::Corrupt(format!("a rate is not what it should be: {wrong:?}")))?,
+        actor: row.try_get("actor")?,
+        recorded_at: time(row, "recorded_at")?,
+    })
+}
+
 pub(super) fn allocation(row: &SqliteRow) -> Result<Allocation, StoreError> {
     Ok(Allocation {
         id: row.try_get("id")?,
@@ -88,6 +121,7 @@ pub(super) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
         credits: row.try_get("credits")?,
         refunded: row.try_get("refunded")?,
         uncollected: row.try_get("uncollected")?,
+        pricing: pricing(row)?,
         resource: row.try_get("resource")?,
         metadata: metadata(row)?,
         reservation_id: row.try_get("reservation_id")?,
@@ -101,6 +135,7 @@ pub(super) fn reservation(row: &SqliteRow) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: row.try_get("id")?,
         credits: row.try_get("credits")?,
+        pricing: pricing(row)?,
         status: word(row, "status", ReservationStatus::from_word)?,
         expires_at: time(row, "expires_at")?,
         resource: row.try_get("resource")?,
@@ -123,6 +158,7 @@ pub(super) fn unsealed_entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         reserved_after: row.try_get("reserved_after")?,
         draws: json(row, "draws")?,
         reference: row.try_get("reference")?,
+        counterparty: row.try_get("counterparty")?,
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: time(row, "recorded_at")?,

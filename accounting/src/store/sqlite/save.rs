@@ -88,8 +88,9 @@ async fn insert_entry(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at, made_digest, text_salt, text_digest, hash)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              actor, reason, recorded_at, counterparty, made_digest, text_salt, text_digest,
+                              hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(entry.seq)
@@ -102,6 +103,7 @@ async fn insert_entry(
     .bind(&entry.actor)
     .bind(&entry.reason)
     .bind(clock::to_micros(entry.recorded_at))
+    .bind(&entry.counterparty)
     .bind(entry.seal.made_digest.as_ref().map(<[u8; 32]>::as_slice))
     .bind(entry.seal.text_salt.as_ref().map(<[u8; 16]>::as_slice))
     .bind(entry.seal.text_digest.as_ref().map(<[u8; 32]>::as_slice))

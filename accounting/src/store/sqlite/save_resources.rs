@@ -97,8 +97,8 @@ async fn insert_usage(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO usages (user_id, id, credits, refunded, uncollected, resource, metadata, reservation_id,
-                             draws, actor, recorded_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             draws, actor, recorded_at, units, rate_version)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(usage.id)
@@ -111,6 +111,8 @@ async fn insert_usage(
     .bind(json(&usage.draws))
     .bind(&usage.actor)
     .bind(clock::to_micros(usage.recorded_at))
+    .bind(usage.pricing.as_ref().map(|pricing| json(&pricing.units)))
+    .bind(usage.pricing.as_ref().map(|pricing| pricing.rate_version))
     .execute(connection)
     .await?;
     Ok(())
@@ -137,8 +139,8 @@ async fn insert_reservation(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO reservations (user_id, id, credits, status, expires_at, resource, metadata, draws,
-                                   usage_id, actor, recorded_at, ended_at, terms_digest)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                   usage_id, actor, recorded_at, ended_at, units, rate_version, terms_digest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(reservation.id)
@@ -152,6 +154,8 @@ async fn insert_reservation(
     .bind(&reservation.actor)
     .bind(clock::to_micros(reservation.recorded_at))
     .bind(reservation.ended_at.map(clock::to_micros))
+    .bind(reservation.pricing.as_ref().map(|pricing| json(&pricing.units)))
+    .bind(reservation.pricing.as_ref().map(|pricing| pricing.rate_version))
     .bind(reservation_digest(user_id, reservation))
     .execute(connection)
     .await?;

@@ -2,8 +2,10 @@
 //!
 //! A publish is confirmed when it is committed, a delivery is a row that a
 //! subscription holds and deletes when it is acked, a dead letter is a row. Any
-//! number of processes of one machine may open the file. There is one queue; the
-//! topology's prefix says nothing here, since the file keeps installations apart.
+//! number of processes of one machine may open the file. There is one queue, that of
+//! users, and nobody can bind another; so what is published on accounts is confirmed and
+//! gone, as on an exchange of RabbitMQ's without queues. The topology's prefix says nothing
+//! here, since the file keeps installations apart.
 
 mod dead_letters;
 mod holding;
@@ -22,7 +24,7 @@ use self::publisher::EmbeddedPublisher;
 use self::store::Store;
 use self::subscriber::EmbeddedSubscriber;
 use super::open::Adapter;
-use super::{BrokerError, DeadLetters, Depth, OpenError, Publisher, Subscriber, Topology};
+use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology};
 
 /// A broker in a file.
 pub(super) struct EmbeddedBroker(Arc<Store>);
@@ -35,8 +37,8 @@ impl EmbeddedBroker {
 
 #[async_trait]
 impl Adapter for EmbeddedBroker {
-    fn publisher(&self) -> Box<dyn Publisher> {
-        Box::new(EmbeddedPublisher::new(Arc::clone(&self.0)))
+    fn publisher(&self, to: Destination) -> Box<dyn Publisher> {
+        Box::new(EmbeddedPublisher::new(Arc::clone(&self.0), to))
     }
 
     fn subscriber(&self) -> Arc<dyn Subscriber> {

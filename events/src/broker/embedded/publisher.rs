@@ -5,16 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Sqlite, Transaction};
 
-use super::super::{BrokerError, Message, Publication, Publisher};
+use super::super::{BrokerError, Destination, Message, Publication, Publisher};
 use super::store::{Store, failed};
+
+/// The longest routing key that AMQP can carry.
+const MAX_ROUTING_KEY_BYTES: usize = 255;
 
 pub(super) struct EmbeddedPublisher {
     store: Arc<Store>,
+    to: Destination,
 }
 
 impl EmbeddedPublisher {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub(super) fn new(store: Arc<Store>, to: Destination) -> Self {
+        Self { store, to }
     }
 }
 
@@ -25,6 +29,10 @@ impl Publisher for EmbeddedPublisher {
     }
 
     async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError> {
+        if !self.to.is_mandatory() {
+            // No queue of theirs can be bound to this broker.
+            return Ok(window.iter().map(|message| taken_by_nobody(&message.routing_key)).collect());
+        }
         let mut publications = vec![Publication::Unconfirmed; window.len()];
         let mut transaction = self.store.write().await?;
         let mut room = room(&mut transaction, self.store.max_length()).await?;
@@ -39,6 +47,12 @@ impl Publisher for EmbeddedPublisher {
         self.store.arrivals.notify_waiters();
         Ok(publications)
     }
+}
+
+/// What becomes of a message that no queue takes and none has to.
+fn taken_by_nobody(routing_key: &str) -> Publication {
+    // As on RabbitMQ: AMQP ends a routing key at 255 bytes.
+    if routing_key.len() <= MAX_ROUTING_KEY_BYTES { Publication::Confirmed } else { Publication::Unconfirmed }
 }
 
 /// Whether the queue's one binding, `user.#`, takes the routing key.

@@ -152,7 +152,7 @@ mod tests {
 
     use Publication::{Confirmed, Unconfirmed};
 
-    use super::super::super::{Message, Publication, Publisher as _};
+    use super::super::super::{Destination, Message, Publication, Publisher as _};
     use super::super::publisher::EmbeddedPublisher;
     use super::*;
 
@@ -162,7 +162,7 @@ mod tests {
         let url = format!("sqlite:{}", directory.path().join("broker.db").display());
         let mut store = Store::parse(&url, &Topology::default(), Arc::new(SystemClock)).expect("a good URL");
         store.max_length = 5;
-        let mut publisher = EmbeddedPublisher::new(Arc::new(store));
+        let mut publisher = EmbeddedPublisher::new(Arc::new(store), Destination::Users);
         let window: Vec<_> = (0..3)
             .map(|id| Message {
                 id: Uuid::from_u128(id),

@@ -8,7 +8,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use tokio::time::{Instant, timeout_at};
 
-use super::super::{BrokerError, Publication};
+use super::super::{BrokerError, Destination, Publication};
 use super::connection::{CALL_LIMIT, Endpoint, call, failed};
 
 /// A connection and its one channel, both used by one task only: lapin mixes up the
@@ -21,6 +21,8 @@ pub(super) struct ConfirmedChannel {
 /// A message as it goes on the wire. The message id, if any, tells returns apart.
 pub(super) struct Outgoing<'a> {
     pub(super) exchange: String,
+    /// Whether it comes back where no queue takes it.
+    pub(super) is_mandatory: bool,
     pub(super) routing_key: String,
     pub(super) body: &'a [u8],
     pub(super) properties: BasicProperties,
@@ -37,7 +39,20 @@ pub(super) struct Window {
 impl ConfirmedChannel {
     /// Connects, declares the topology, and turns confirms on.
     pub(super) async fn open(endpoint: &Endpoint, purpose: &str) -> Result<Self, BrokerError> {
-        let connection = endpoint.connect_and_declare(purpose).await?;
+        Self::on(endpoint.connect_and_declare(purpose).await?).await
+    }
+
+    /// Connects, declares what is published to, and turns confirms on.
+    pub(super) async fn open_to(endpoint: &Endpoint, to: Destination) -> Result<Self, BrokerError> {
+        match to {
+            Destination::Users => Self::open(endpoint, "publisher").await,
+            Destination::Accounts => {
+                Self::on(endpoint.connect_for_accounts("accounts publisher").await?).await
+            }
+        }
+    }
+
+    async fn on(connection: Connection) -> Result<Self, BrokerError> {
         let channel = call("a channel", connection.create_channel()).await?;
         call("to confirm publishes", channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(Self { connection, channel })
@@ -47,7 +62,7 @@ impl ConfirmedChannel {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
-    /// Publishes a window, mandatory, and waits for its confirms, up to 5 s for all
+    /// Publishes a window and waits for its confirms, up to 5 s for all
     /// of it. Not to be called again once it failed or was not sound.
     pub(super) async fn publish(&self, window: Vec<Outgoing<'_>>) -> Result<Window, BrokerError> {
         let deadline = Instant::now() + CALL_LIMIT;
@@ -57,15 +72,10 @@ impl ConfirmedChannel {
         for (index, message) in window.into_iter().enumerate() {
             // AMQP ends a routing key at 255 bytes; lapin panics at more.
             let Ok(routing_key) = ShortString::try_new(message.routing_key) else { continue };
-            let mandatory = BasicPublishOptions { mandatory: true, immediate: false };
+            let options = BasicPublishOptions { mandatory: message.is_mandatory, immediate: false };
             let exchange = message.exchange.into();
-            let publishing = self.channel.basic_publish(
-                exchange,
-                routing_key,
-                mandatory,
-                message.body,
-                message.properties,
-            );
+            let publishing =
+                self.channel.basic_publish(exchange, routing_key, options, message.body, message.properties);
             let Ok(published) = timeout_at(deadline, publishing).await else {
                 answers.is_complete = false;
                 break;
@@ -119,7 +129,7 @@ impl Answers {
         }
     }
 
-    /// Decides what is surely in a queue.
+    /// Decides what surely arrived.
     ///
     /// The broker returns a message before it confirms it, and lapin hands each
     /// return to whichever confirm resolves next. So there are never more returns

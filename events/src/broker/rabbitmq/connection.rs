@@ -54,6 +54,13 @@ impl Endpoint {
         topology::declare(&connection, &self.topology).await?;
         Ok(connection)
     }
+
+    /// Connects and declares the exchange of accounts.
+    pub(super) async fn connect_for_accounts(&self, purpose: &str) -> Result<Connection, BrokerError> {
+        let connection = self.connect(purpose).await?;
+        topology::declare_accounts(&connection, &self.topology).await?;
+        Ok(connection)
+    }
 }
 
 /// Waits for a call, but not for ever: what was asked of a connection that is gone

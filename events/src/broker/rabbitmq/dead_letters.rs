@@ -41,6 +41,7 @@ impl RabbitDeadLetters {
         let channel = ConfirmedChannel::open(&self.endpoint, "redrive").await?;
         let outgoing = Outgoing {
             exchange: String::new(),
+            is_mandatory: true,
             routing_key: self.endpoint.topology.queue(),
             body: &letter.data,
             properties: headers::to_republish(&letter.properties, 0, &routing_key(letter)),

@@ -19,7 +19,7 @@ use self::dead_letters::RabbitDeadLetters;
 use self::publisher::RabbitPublisher;
 use self::subscriber::RabbitSubscriber;
 use super::open::Adapter;
-use super::{BrokerError, DeadLetters, Depth, OpenError, Publisher, Subscriber, Topology};
+use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology};
 
 /// One RabbitMQ broker or cluster. Every part of it has a connection of its own: an
 /// alarm on the broker blocks a connection that publishes, acks included, and must
@@ -36,8 +36,8 @@ impl RabbitBroker {
 
 #[async_trait]
 impl Adapter for RabbitBroker {
-    fn publisher(&self) -> Box<dyn Publisher> {
-        Box::new(RabbitPublisher::new(Arc::clone(&self.endpoint)))
+    fn publisher(&self, to: Destination) -> Box<dyn Publisher> {
+        Box::new(RabbitPublisher::new(Arc::clone(&self.endpoint), to))
     }
 
     fn subscriber(&self) -> Arc<dyn Subscriber> {

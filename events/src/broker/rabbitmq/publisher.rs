@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::{BrokerError, Message, Publication, Publisher};
+use super::super::{BrokerError, Destination, Message, Publication, Publisher};
 use super::confirms::{ConfirmedChannel, Outgoing};
 use super::connection::Endpoint;
 use super::headers;
@@ -13,17 +13,19 @@ use super::headers;
 /// builds the next one from nothing, topology included.
 pub(super) struct RabbitPublisher {
     endpoint: Arc<Endpoint>,
+    to: Destination,
     live: Option<ConfirmedChannel>,
 }
 
 impl RabbitPublisher {
-    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, live: None }
+    pub(super) fn new(endpoint: Arc<Endpoint>, to: Destination) -> Self {
+        Self { endpoint, to, live: None }
     }
 
     fn outgoing<'a>(&self, message: &'a Message) -> Outgoing<'a> {
         Outgoing {
-            exchange: self.endpoint.topology.users_exchange(),
+            exchange: self.endpoint.topology.exchange(self.to),
+            is_mandatory: self.to.is_mandatory(),
             routing_key: message.routing_key.clone(),
             body: &message.body,
             properties: headers::of_message(message),
@@ -38,7 +40,7 @@ impl Publisher for RabbitPublisher {
             return Ok(());
         }
         self.live = None;
-        self.live = Some(ConfirmedChannel::open(&self.endpoint, "publisher").await?);
+        self.live = Some(ConfirmedChannel::open_to(&self.endpoint, self.to).await?);
         Ok(())
     }
 

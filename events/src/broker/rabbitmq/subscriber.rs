@@ -128,6 +128,7 @@ impl RabbitSubscription {
         let queue = self.endpoint.topology.retry_queue();
         let outgoing = retries.iter().map(|retry| Outgoing {
             exchange: String::new(),
+            is_mandatory: true,
             routing_key: queue.clone(),
             body: &retry.kept.body,
             properties: headers::to_republish(

@@ -15,7 +15,7 @@ const DECLARE_LIMIT: Duration = Duration::from_secs(10);
 /// Looking at dead letters counts as delivering them, and must never be what loses one.
 const DEAD_LETTER_DELIVERY_LIMIT: u32 = 100_000;
 
-/// Declares everything, on a channel of its own, since a refused declaration
+/// Declares everything that an installation needs, on a channel of its own, since a refused declaration
 /// closes the channel that it was made on.
 pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Result<(), BrokerError> {
     within("to declare the topology", DECLARE_LIMIT, async {
@@ -29,6 +29,19 @@ pub(super) async fn declare(connection: &Connection, topology: &Topology) -> Res
         queue(&channel, topology.queue(), main_arguments(topology)).await?;
         bind(&channel, topology.queue(), topology.users_exchange(), topology.binding()).await?;
         queue(&channel, topology.retry_queue(), retry_arguments(topology)).await?;
+        channel.close(200, "declared".into()).await
+    })
+    .await
+}
+
+/// Declares the exchange of accounts, and no queue: who listens brings one.
+pub(super) async fn declare_accounts(
+    connection: &Connection,
+    topology: &Topology,
+) -> Result<(), BrokerError> {
+    within("to declare the exchange of accounts", DECLARE_LIMIT, async {
+        let channel = connection.create_channel().await?;
+        exchange(&channel, topology.accounts_exchange(), ExchangeKind::Topic).await?;
         channel.close(200, "declared".into()).await
     })
     .await

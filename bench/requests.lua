@@ -1,15 +1,15 @@
--- wrk's script for allocations: each request has its own key, over a range of users.
+-- wrk's script: bookings over a range of users, each request with a key of its own.
 local token, delay_ms = os.getenv("TOKEN"), tonumber(os.getenv("DELAY_MS"))
+local route, body = os.getenv("ROUTE"), os.getenv("BODY")
 local first, last = tonumber(os.getenv("FIRST_USER")), tonumber(os.getenv("LAST_USER"))
-local body = '{"credits":100,"reason":"bench"}'
 local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token }
 local run, count = string.format("%x", os.time()), 0
 
 math.randomseed(os.time())
 function request()
     count = count + 1
-    headers["Idempotency-Key"] = run .. "-" .. first .. "-" .. last .. "-" .. delay_ms .. "-" .. count
-    local path = "/v1/accounts/user-" .. math.random(first, last) .. "/allocations"
+    headers["Idempotency-Key"] = table.concat({ run, route, first, last, delay_ms, count }, "-")
+    local path = "/v1/accounts/user-" .. math.random(first, last) .. "/" .. route
     return wrk.format("POST", path, headers, body)
 end
 
