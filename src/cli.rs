@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::admin::AdminArgs;
+use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Make users and clients, rotate keys, in auth's database
     Admin(AdminArgs),
+    /// Compare every balance with the entries it comes from, and every entry with its hash: exit with
+    /// 0 if all of it agrees, 1 if not, 2 if the settings are wrong, 3 if it could not be read
+    Audit(AuditArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
     /// Ask services whether they are ready: exit with 0 if they are, 1 if not

@@ -3,6 +3,7 @@
 mod accounting;
 mod admin;
 mod all_in_one;
+mod audit;
 mod auth;
 mod broker;
 mod cli;
@@ -51,6 +52,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Accounting(args)) => accounting::run(args).await,
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Admin(args)) => admin::run(args).await,
+        Some(Command::Audit(args)) => Ok(audit::run(args).await),
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
     }

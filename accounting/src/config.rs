@@ -1,5 +1,7 @@
 //! accounting's settings: flags, environment, and what they must be.
 
+mod database;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use url::Url;
 
 use crate::ledger::{CREDITS_LIMIT, EventPolicy, Policies, Spending, WelcomePolicy};
 use crate::store;
+
+pub use self::database::DatabaseArgs;
 
 /// Where auth is, and what it calls itself, unless either was told otherwise.
 const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";

@@ -1,5 +1,6 @@
 //! Prepaid credits: accounts, allocations, and the ledger that keeps them.
 
+pub mod audit;
 mod batcher;
 pub mod config;
 mod consumer;

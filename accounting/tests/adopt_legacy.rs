@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use accrue_accounting::audit::{Progress, audit};
 use accrue_accounting::ledger::{
     AccountStatus, Action, Allocate, Command, DEFAULT_PRIORITY, Draw, EntryKind, IdempotencyKey, Parts,
     Policies, Welcome, WelcomePolicy,
 };
-use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, open};
+use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, open, open_audit};
 use accrue_chassis::clock::SystemClock;
 use accrue_events::user::{UserSnapshot, UserStatus};
 use sqlx::{Connection as _, PgConnection, Row as _};
@@ -43,6 +44,15 @@ async fn account(store: &Arc<dyn LedgerStore>, user_id: &str) -> AccountView {
     store.account(user_id).await.expect("readable").expect("the account was copied")
 }
 
+/// That the audit finds nothing.
+async fn audits_clean(url: &str) {
+    let source = open_audit(url).await.expect("it can be audited");
+    let (mut tell, mut found) = (|_, _| {}, Vec::new());
+    let mut report = |finding| found.push(finding);
+    let is_clean = audit(&*source, None, None, &mut Progress::new(&mut tell), &mut report).await;
+    assert!(is_clean.expect("readable"), "{found:?}");
+}
+
 #[tokio::test]
 async fn an_older_database_is_adopted_whole() {
     let Some(database) = accrue_testkit::postgres().await else { return };
@@ -63,6 +73,7 @@ async fn an_older_database_is_adopted_whole() {
     assert_eq!(refused.constraint(), Some("credit_allocations_user_id_fkey"));
 
     let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("migrated");
+    audits_clean(database.url()).await;
     let posted = store.post(&[allocation("known-to-auth-only", 100)], Policies::DEFAULT).await;
     assert!(posted.expect("posted")[0].is_ok());
     assert_eq!(account(&store, "known-to-auth-only").await.account.available, 100);
@@ -74,6 +85,7 @@ async fn an_older_database_is_adopted_whole() {
 
     // A second start finds nothing to do.
     drop(store);
+    audits_clean(database.url()).await;
     let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("opened again");
     assert_eq!(account(&store, "ada").await.account.available, 71);
 }

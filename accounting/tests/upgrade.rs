@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
+use accrue_accounting::audit::{Progress, audit};
 use accrue_accounting::ledger::{
     AccountStatus, Action, AllocationStatus, Capture, Command, Cost, DEFAULT_PRIORITY, Draw, EntryKind,
     OnShortfall, Policies, ReservationStatus, Use,
 };
-use accrue_accounting::store::{EntryFilter, LedgerStore, open};
+use accrue_accounting::store::{EntryFilter, LedgerStore, OpenError, open, open_audit};
 use accrue_chassis::clock::ManualClock;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -17,6 +18,12 @@ use time::macros::datetime;
 use uuid::{Uuid, uuid};
 
 const ID: Uuid = uuid!("01980000-0000-7000-8000-00000000abcd");
+
+/// All migrations of a store.
+async fn all(store: &str) -> Migrator {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/accounting").join(store);
+    Migrator::new(folder).await.expect("migrations")
+}
 
 /// The migrations of a store before the one that brings spending, as that release had them.
 async fn before(store: &str) -> Migrator {
@@ -36,8 +43,21 @@ async fn migrations_before(store: &str, number: &str) -> Migrator {
     Migrator::new(some.path()).await.expect("migrations")
 }
 
+/// That the audit finds nothing.
+async fn audits_clean(url: &str) {
+    let source = open_audit(url).await.expect("it can be audited");
+    let (mut tell, mut found) = (|_, _| {}, Vec::new());
+    let mut report = |finding| found.push(finding);
+    let is_clean = audit(&*source, None, None, &mut Progress::new(&mut tell), &mut report).await;
+    assert!(is_clean.expect("readable"), "{found:?}");
+}
+
 async fn what_was_booked_can_be_spent(url: &str) {
     let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
+    // Somebody migrated and was killed before the entries had their hashes.
+    let unsealed = open(url, 1, false, Arc::<ManualClock>::clone(&clock)).await.err().expect("refused");
+    assert!(matches!(unsealed, OpenError::NotSealed), "{unsealed}");
+    assert!(matches!(open_audit(url).await.err(), Some(OpenError::NotSealed)));
     let store: Arc<dyn LedgerStore> = open(url, 1, true, clock).await.expect("brought up to date");
     let account = store.account("u1").await.expect("readable").expect("there").account;
     assert_eq!((account.status, account.available, account.reserved), (AccountStatus::Active, 70, 0));
@@ -62,6 +82,7 @@ async fn what_was_booked_can_be_spent(url: &str) {
     };
     store.post(&[command], Policies::DEFAULT).await.expect("posted")[0].clone().expect("enough");
     assert_eq!(store.account("u1").await.expect("readable").expect("there").account.available, 40);
+    audits_clean(url).await;
 }
 
 #[tokio::test]
@@ -84,6 +105,7 @@ async fn a_sqlite_file_is_brought_up_to_date() {
     .execute(&mut connection)
     .await
     .expect("rows of the release before");
+    all("sqlite").await.run_direct(None, &mut connection, false).await.expect("migrated");
     connection.close().await.expect("closed");
     what_was_booked_can_be_spent(&url).await;
 }
@@ -107,6 +129,7 @@ async fn a_postgres_database_is_brought_up_to_date() {
     .execute(&mut connection)
     .await
     .expect("rows of the release before");
+    all("postgres").await.run_direct(None, &mut connection, false).await.expect("migrated");
     connection.close().await.expect("closed");
     what_was_booked_can_be_spent(database.url()).await;
 }

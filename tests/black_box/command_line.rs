@@ -19,8 +19,17 @@ fn help_names_every_command_and_setting() {
     let help = accrue(&["--help"]);
     assert!(help.status.success());
     let help = text(&help.stdout);
-    for word in ["auth", "accounting", "demo", "migrate", "health", "AUTH_LISTEN", "--data-dir", "BROKER_URL"]
-    {
+    for word in [
+        "auth",
+        "accounting",
+        "demo",
+        "audit",
+        "migrate",
+        "health",
+        "AUTH_LISTEN",
+        "--data-dir",
+        "BROKER_URL",
+    ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
 }

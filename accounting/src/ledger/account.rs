@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::chain::Digest;
 use super::words::words;
 
 words! {
@@ -60,6 +61,8 @@ pub struct Account {
     pub last_seq: i64,
     /// When the last entry was booked.
     pub last_entry_at: Option<OffsetDateTime>,
+    /// The hash of the last entry; none before the first.
+    pub chain_head: Option<Digest>,
     /// No later than the soonest instant at which something falls due: a pending
     /// allocation begins, a reservation or an allocation with something left ends. It
     /// may be too early, since what was spent up is not looked for; settling makes it
@@ -84,6 +87,7 @@ impl Account {
             pending: 0,
             last_seq: 0,
             last_entry_at: None,
+            chain_head: None,
             next_due_at: None,
             welcome: Welcome::Undecided,
         }

@@ -4,6 +4,7 @@
 use time::OffsetDateTime;
 
 use super::allocation::{Share, split};
+use super::chain::Made;
 use super::command::{Capture, OnShortfall};
 use super::cost::Charge;
 use super::entry::EntryKind;
@@ -53,16 +54,8 @@ pub(super) fn capture(
     let mut changes = draws(&plan.captured, (0, -1));
     changes.extend(draws(&plan.returned, (1, -1)));
     changes.extend(draws(&plan.extra, (-1, 0)));
-    let (kind, reference) = (EntryKind::Capture, reservation.id);
-    state.book(Booking { kind, draws: changes, reference, actor, reason: None, at: now });
-    state.drop_returned(&plan.returned, now);
-    if let Some(reservation) = state.reservations.get_mut(reservation.id) {
-        reservation.status = ReservationStatus::Captured;
-        reservation.usage_id = Some(order.usage_id);
-        reservation.ended_at = Some(now);
-    }
     let drawn: Vec<Share> = plan.captured.into_iter().chain(plan.extra).collect();
-    state.usages.make(Usage {
+    let usage = Usage {
         id: order.usage_id,
         credits: drawn.iter().map(|share| share.credits).sum(),
         refunded: 0,
@@ -74,7 +67,17 @@ pub(super) fn capture(
         draws: drawn,
         actor: actor.to_owned(),
         recorded_at: now,
-    });
+    };
+    let (kind, reference) = (EntryKind::Capture, reservation.id);
+    let booking = Booking { kind, draws: changes, reference, actor, reason: None, at: now };
+    state.book_making(booking, Made::Usage(&usage));
+    state.drop_returned(&plan.returned, now);
+    if let Some(reservation) = state.reservations.get_mut(reservation.id) {
+        reservation.status = ReservationStatus::Captured;
+        reservation.usage_id = Some(order.usage_id);
+        reservation.ended_at = Some(now);
+    }
+    state.usages.make(usage);
     let usage = state.usages.get(order.usage_id).ok_or(Rejection::UsageNotFound)?;
     let reservation = held_before(state, reservation.id)?;
     let body = CaptureReply {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::chain::SaltSeed;
 use super::command::{Action, Command};
 use super::idempotency::KeyRecord;
 use super::policies::Policies;
@@ -15,7 +16,8 @@ use super::{adjust, allocate, apply_user, capture, refund, reserve, spend, void}
 /// The accounts of a batch by user id.
 pub type Accounts = BTreeMap<String, AccountState>;
 
-/// Decides a batch in order, at the time read after its accounts were locked.
+/// Decides a batch in order, at the time read after its accounts were locked. The seed is
+/// random, and for this batch alone.
 ///
 /// # Panics
 /// When an account that a command names is not there: the store must load each.
@@ -24,8 +26,11 @@ pub fn decide_all(
     accounts: &mut Accounts,
     commands: &[Command],
     policies: Policies,
-    now: OffsetDateTime,
+    (now, salt_seed): (OffsetDateTime, SaltSeed),
 ) -> Vec<Result<Receipt, Rejection>> {
+    for state in accounts.values_mut() {
+        state.salt_seed = salt_seed;
+    }
     commands.iter().map(|command| decide_one(accounts, command, policies, now)).collect()
 }
 

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::chain::Seal;
 use super::words::words;
 
 words! {
@@ -88,4 +89,6 @@ pub struct Entry {
     /// Its instant, never before that of the entry before it. What falls due by itself
     /// has the instant at which it did, however much later that was noticed.
     pub recorded_at: OffsetDateTime,
+    /// What proves that none of it was changed.
+    pub seal: Seal,
 }

@@ -4,6 +4,7 @@ use accrue_events::account::{AccountEvent, BookedKind, Happening};
 use time::{Duration, OffsetDateTime};
 use uuid::{Uuid, Version};
 
+use super::chain::SaltSeed;
 use super::*;
 
 fn at(second: i64) -> OffsetDateTime {
@@ -171,6 +172,8 @@ fn off_is_nothing() {
         idempotency: None,
         action: allocate(1, 5, None),
     };
-    decide_all(&mut accounts, &[command], Policies::DEFAULT, at(1)).remove(0).expect("room");
+    decide_all(&mut accounts, &[command], Policies::DEFAULT, (at(1), SaltSeed::default()))
+        .remove(0)
+        .expect("room");
     assert_eq!(events_of(&accounts, EventPolicy::Off), []);
 }

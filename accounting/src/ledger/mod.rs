@@ -7,6 +7,7 @@ mod allocation;
 mod apply_user;
 mod burn;
 mod capture;
+pub mod chain;
 mod command;
 mod cost;
 mod decide;

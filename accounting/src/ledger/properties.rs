@@ -113,7 +113,9 @@ proptest! {
             let (one, other) = (end(&events), end(&shuffled));
             let expected = if has_tombstone { AccountStatus::Closed } else { one.status };
             prop_assert_eq!((one.status, other.status), (expected, expected));
-            prop_assert_eq!(one, other);
+            // The entry of the welcome credits names a fresh id, or there is none.
+            let unchained = |account| Account { chain_head: None, ..account };
+            prop_assert_eq!(unchained(one), unchained(other));
         }
     }
 }

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::chain::Made;
 use super::command::Reserve;
 use super::entry::EntryKind;
 use super::policies::Policies;
@@ -26,9 +27,8 @@ pub(super) fn reserve(
     state.require_spending(policies)?;
     let shares = state.plan_burn(charge.credits, now)?;
     let (kind, reference) = (EntryKind::Reservation, order.reservation_id);
-    state.book(Booking { kind, draws: draws(&shares, (-1, 1)), reference, actor, reason: None, at: now });
-    state.note_due(expires_at);
-    state.reservations.make(Reservation {
+    let draws = draws(&shares, (-1, 1));
+    let reservation = Reservation {
         id: order.reservation_id,
         credits: charge.credits,
         pricing: charge.pricing,
@@ -41,7 +41,11 @@ pub(super) fn reserve(
         actor: actor.to_owned(),
         recorded_at: now,
         ended_at: None,
-    });
+    };
+    let booking = Booking { kind, draws, reference, actor, reason: None, at: now };
+    state.book_making(booking, Made::Reservation(&reservation));
+    state.note_due(expires_at);
+    state.reservations.make(reservation);
     reply_about(state, reference)
 }
 

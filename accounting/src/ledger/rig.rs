@@ -6,6 +6,7 @@ use accrue_events::account::{AccountEvent, Happening};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::chain::SaltSeed;
 use super::*;
 use crate::rates::{RateVersion, in_force};
 
@@ -263,7 +264,7 @@ impl Books {
             (user_id.to_owned(), self.accounts[user_id].load(&commands, now))
         };
         let mut states: Accounts = named.into_iter().map(load).collect();
-        let posted = decide_all(&mut states, commands, Policies::DEFAULT, now);
+        let posted = decide_all(&mut states, commands, Policies::DEFAULT, (now, SaltSeed::default()));
         for (user_id, state) in states {
             self.accounts.get_mut(&user_id).expect("there is one").save(state);
         }

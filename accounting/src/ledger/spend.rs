@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::chain::Made;
 use super::command::Use;
 use super::entry::EntryKind;
 use super::policies::Policies;
@@ -24,7 +25,6 @@ pub(super) fn spend(
     state.require_spending(policies)?;
     let shares = state.plan_burn(charge.credits, now)?;
     let (reference, draws) = (order.usage_id, draws(&shares, (-1, 0)));
-    state.book(Booking { kind: EntryKind::Usage, draws, reference, actor, reason: None, at: now });
     let usage = Usage {
         id: order.usage_id,
         credits: charge.credits,
@@ -38,6 +38,8 @@ pub(super) fn spend(
         actor: actor.to_owned(),
         recorded_at: now,
     };
+    let booking = Booking { kind: EntryKind::Usage, draws, reference, actor, reason: None, at: now };
+    state.book_making(booking, Made::Usage(&usage));
     let body = UsageReply { usage: state.usage_view(&usage), after: state.after() };
     state.usages.make(usage);
     Ok(reply(format!("usage/{reference}"), &body))

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::CREDITS_LIMIT;
 use super::account::{Account, AccountStatus};
 use super::allocation::{Allocation, Share};
+use super::chain::{self, Made, Makes, SaltSeed};
 use super::entry::{Draw, Entry, EntryKind};
 use super::holdings::Holdings;
 use super::idempotency::{IdempotencyKey, KeyRecord};
@@ -45,6 +46,8 @@ pub struct AccountState {
     pub used_keys: Vec<KeyRecord>,
     /// Keys that the batch uses for the first time.
     pub new_keys: Vec<KeyRecord>,
+    /// What the salts of free text are derived from: random where the batch is kept.
+    pub salt_seed: SaltSeed,
 }
 
 /// An entry to be written.
@@ -72,6 +75,7 @@ impl AccountState {
             entries: Vec::new(),
             used_keys: Vec::new(),
             new_keys: Vec::new(),
+            salt_seed: SaltSeed::default(),
         }
     }
 
@@ -129,11 +133,27 @@ impl AccountState {
     /// # Panics
     /// When an allocation would be overdrawn or is not held. Whoever books has checked.
     pub(super) fn book(&mut self, booking: Booking<'_>) {
-        self.book_between(booking, None);
+        self.book_entry(booking, None, None);
+    }
+
+    /// The same, of an entry that makes a usage or a reservation. Allocations that an
+    /// entry makes are found by themselves.
+    ///
+    /// # Panics
+    /// As [`AccountState::book`].
+    pub(super) fn book_making(&mut self, booking: Booking<'_>, made: Made<'_>) {
+        self.book_entry(booking, None, Some(made));
     }
 
     /// The same for an entry of a transfer, with the user at its other end.
-    pub(super) fn book_between(&mut self, booking: Booking<'_>, counterparty: Option<&str>) {
+    ///
+    /// # Panics
+    /// As [`AccountState::book`].
+    pub(super) fn book_between(&mut self, booking: Booking<'_>, counterparty: &str) {
+        self.book_entry(booking, Some(counterparty), None);
+    }
+
+    fn book_entry(&mut self, booking: Booking<'_>, counterparty: Option<&str>, made: Option<Made<'_>>) {
         let Booking { kind, draws, reference, actor, reason, at } = booking;
         let draws = merged(draws);
         let at = self.account.decision_time(at);
@@ -160,7 +180,7 @@ impl AccountState {
         account.last_seq += 1;
         account.last_entry_at = Some(at);
         self.is_changed = true;
-        self.entries.push(Entry {
+        let mut entry = Entry {
             seq: account.last_seq,
             kind,
             credits: available + reserved,
@@ -172,7 +192,23 @@ impl AccountState {
             actor: actor.to_owned(),
             reason: reason.map(ToOwned::to_owned),
             recorded_at: at,
-        });
+            seal: chain::Seal::default(),
+        };
+        let made = made.map_or_else(|| self.allocations_made(&entry), |made| vec![made]);
+        let Account { user_id, chain_head, .. } = &self.account;
+        chain::seal(user_id, chain_head.as_ref(), &mut entry, &made, &self.salt_seed);
+        self.account.chain_head = Some(entry.seal.hash);
+        self.entries.push(entry);
+    }
+
+    /// The allocations that `entry` is the first to name.
+    fn allocations_made(&self, entry: &Entry) -> Vec<Made<'_>> {
+        let find = |id| self.allocations.get(id).map(Made::Allocation);
+        match entry.makes() {
+            Makes::Allocations => entry.draws.iter().filter_map(|draw| find(draw.allocation_id)).collect(),
+            Makes::Allocation => find(entry.reference).into_iter().collect(),
+            Makes::Usage | Makes::CapturingUsage | Makes::Reservation | Makes::Nothing => Vec::new(),
+        }
     }
 
     /// Adds an allocation and the entry that books it.

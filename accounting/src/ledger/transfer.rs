@@ -135,7 +135,7 @@ fn leave(state: &mut AccountState, moved: &[Moved], (order, actor): (&Transfer, 
         state.allocations.get_mut(one.source.id).into_iter().for_each(|left| left.is_pending = false);
     }
     let (kind, reference, reason) = (EntryKind::TransferOut, order.transfer_id, Some(order.reason.as_str()));
-    state.book_between(Booking { kind, draws, reference, actor, reason, at }, Some(&order.to));
+    state.book_between(Booking { kind, draws, reference, actor, reason, at }, &order.to);
 }
 
 /// Says the `seq` of the entry.
@@ -154,7 +154,7 @@ fn arrive(
         state.allocations.make(allocation(one, (order, actor, from), at));
     }
     let (kind, reference, reason) = (EntryKind::TransferIn, order.transfer_id, Some(order.reason.as_str()));
-    state.book_between(Booking { kind, draws, reference, actor, reason, at }, Some(from));
+    state.book_between(Booking { kind, draws, reference, actor, reason, at }, from);
     let seq = state.account.last_seq;
     for one in moved {
         // Where a clock was set back, this account's time may be ahead of the other's.

@@ -85,6 +85,11 @@ pub enum OpenError {
         "the accounting database lacks migration {0}: run `accrue migrate`, or start without --no-migrate"
     )]
     NotMigrated(i64),
+    /// What was booked before there was a hash chain has none yet.
+    #[error(
+        "the accounting database holds entries without a hash: run `accrue migrate`, or start without --no-migrate"
+    )]
+    NotSealed,
     /// The schema could not be brought up to date.
     #[error("the accounting database's schema could not be brought up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
@@ -97,7 +102,7 @@ impl OpenError {
         match self {
             Self::Store(error) => error.is_passing(),
             // Somebody else may be about to migrate.
-            Self::NotMigrated(_) => true,
+            Self::NotMigrated(_) | Self::NotSealed => true,
             Self::Settings(_) | Self::Migrate(_) => false,
         }
     }

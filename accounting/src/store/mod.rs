@@ -1,11 +1,14 @@
 //! The ledger's store as the rest of accounting sees it: a port, its errors, its adapters.
 
+mod audit;
 mod error;
 mod explained;
+mod made;
 mod named;
 mod pages;
 mod postgres;
 mod rates;
+mod sealing;
 mod sqlite;
 mod usage_sums;
 
@@ -17,13 +20,19 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use audit::LAST_USER_ID;
+pub use audit::{AuditSource, Snapshot, Stored};
 pub use error::{OpenError, StoreError};
 pub use explained::ExplainedBalance;
+pub use made::{MadeRows, OwnEntry};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 pub use rates::{RateStanding, RateStore};
 pub use usage_sums::{Days, UsageFilter, UsagePosition, UsageSum};
 
-use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reservation, Usage};
+use crate::ledger::chain::{Made, SaltSeed, row_digest};
+use crate::ledger::{
+    Allocation, Command, Entry, IdempotencyKey, Policies, Receipt, Rejection, Reservation, Usage,
+};
 
 /// What became of each command of a batch, in its order.
 pub type Posted = Vec<Result<Receipt, Rejection>>;
@@ -165,11 +174,40 @@ pub fn check_url(url: &str) -> Result<(), OpenError> {
     adapter(url).map(drop)
 }
 
+/// The digest that the row of an allocation carries while no entry names it.
+fn pending_digest(user_id: &str, allocation: &Allocation) -> Option<Vec<u8>> {
+    allocation.is_pending.then(|| row_digest(user_id, Made::Allocation(allocation)).to_vec())
+}
+
+/// The digest that the row of a reservation carries.
+fn reservation_digest(user_id: &str, reservation: &Reservation) -> Vec<u8> {
+    row_digest(user_id, Made::Reservation(reservation)).to_vec()
+}
+
+/// What the salts of a batch are derived from.
+fn salt_seed() -> SaltSeed {
+    let mut seed = SaltSeed::default();
+    seed[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed[16..].copy_from_slice(Uuid::new_v4().as_bytes());
+    seed
+}
+
 /// That every migration of ours is among those `applied`.
 fn require_all(migrator: &sqlx::migrate::Migrator, applied: &[i64]) -> Result<(), OpenError> {
     match migrator.iter().find(|migration| !applied.contains(&migration.version)) {
         Some(missing) => Err(OpenError::NotMigrated(missing.version)),
         None => Ok(()),
+    }
+}
+
+/// Opens what `url` names for an audit, as it is: nothing is migrated or written.
+///
+/// # Errors
+/// [`OpenError`]; among them that the schema is not up to date.
+pub async fn open_audit(url: &str) -> Result<Box<dyn AuditSource>, OpenError> {
+    match adapter(url)? {
+        Adapter::Postgres => Ok(Box::new(postgres::audit_source(url).await?)),
+        Adapter::Sqlite => Ok(Box::new(sqlite::audit_source(url).await?)),
     }
 }
 

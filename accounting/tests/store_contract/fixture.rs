@@ -11,6 +11,7 @@ use accrue_accounting::store::{AccountView, EntryFilter, LedgerStore, StoreError
 use accrue_chassis::clock::{ManualClock, SharedClock, SystemClock};
 use accrue_events::user::{UserSnapshot, UserStatus};
 use accrue_testkit::TestPostgres;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -35,6 +36,30 @@ impl Fixture {
     pub(crate) async fn postgres() -> Option<Self> {
         let server = accrue_testkit::postgres().await?;
         Some(Self { url: server.url().to_owned(), _files: None, _server: Some(server) })
+    }
+
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs `sql` as somebody does who has the database's password. `{second}` in it is what
+    /// adds a second to a time, `{bytes}` 32 bytes.
+    pub(crate) async fn tamper(&self, sql: &str) -> u64 {
+        if self.url.starts_with("sqlite:") {
+            let sql = sql.replace("{second}", "1000000").replace("{bytes}", "zeroblob(32)");
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opened");
+            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("tampered");
+            connection.close().await.expect("closed");
+            done.rows_affected()
+        } else {
+            let sql = sql.replace("{second}", "interval '1 second'");
+            let sql = sql.replace("{bytes}", "decode(repeat('00', 32), 'hex')");
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("tampered");
+            connection.close().await.expect("closed");
+            done.rows_affected()
+        }
     }
 
     /// A store such as one process has.

@@ -1,5 +1,6 @@
 //! What every ledger store promises: the same functions over PostgreSQL and SQLite.
 
+mod auditing;
 mod booking;
 mod explaining;
 mod fixture;
@@ -78,6 +79,11 @@ over_both_stores! {
     crate::racing_spends::one_spend_sent_fifty_times_applies_once as one_spend_sent_fifty_times_applies_once,
     crate::racing_spends::of_captures_at_once_one_wins as of_captures_at_once_one_wins,
     crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
+    crate::auditing::a_history_audits_clean_and_any_change_is_found
+        as a_history_audits_clean_and_any_change_is_found,
+    crate::auditing::an_anchor_finds_what_agrees_with_itself as an_anchor_finds_what_agrees_with_itself,
+    crate::auditing::erasing_a_reason_breaks_nothing as erasing_a_reason_breaks_nothing,
+    crate::auditing::live_load_is_no_drift as live_load_is_no_drift,
     crate::racing_spends::refusals_on_new_accounts_disturb_no_first_allocation
         as refusals_on_new_accounts_disturb_no_first_allocation,
     crate::outbox::what_is_booked_is_told_with_it as what_is_booked_is_told_with_it,

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::ledger::chain::hex;
 use crate::ledger::{Draw, Entry};
 
 /// One booking.
@@ -17,6 +18,7 @@ use crate::ledger::{Draw, Entry};
     "draws": [{"allocation_id": "01980000-0000-7000-8000-000000000000", "remaining": -12}],
     "reference": "01980000-0000-7000-8000-000000000001", "counterparty": null, "actor": "client:shop",
     "reason": null, "recorded_at": "2026-01-02T03:04:05.678901Z",
+    "hash": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
 }))]
 pub(super) struct EntryBody {
     /// 1, 2, 3 … without gaps within the account.
@@ -44,6 +46,10 @@ pub(super) struct EntryBody {
     /// When. What falls due by itself has the instant at which it did.
     #[serde(with = "time::serde::rfc3339")]
     recorded_at: OffsetDateTime,
+    /// SHA-256 over all of it and the hash of the entry before, in hexadecimal digits: whoever
+    /// keeps it can tell later whether anything up to here was changed.
+    #[schema(min_length = 64, max_length = 64)]
+    hash: String,
 }
 
 impl From<Entry> for EntryBody {
@@ -60,6 +66,7 @@ impl From<Entry> for EntryBody {
             actor: entry.actor,
             reason: entry.reason,
             recorded_at: entry.recorded_at,
+            hash: hex(&entry.seal.hash),
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn lock<'a>(
 ) -> Result<(Accounts, Vec<&'a str>), StoreError> {
     let rows = sqlx::query(
         "SELECT user_id, status, user_version, email, username, display_name, available, reserved,
-                pending, last_seq, last_entry_at, next_due_at, welcome
+                pending, last_seq, last_entry_at, chain_head, next_due_at, welcome
          FROM accounts WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE",
     )
     .bind(user_ids)

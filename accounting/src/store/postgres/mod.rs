@@ -1,10 +1,12 @@
 //! The ledger on PostgreSQL: connections, deadlines, schema.
 
+mod audit;
 mod balance;
 mod batch_keys;
 mod burn;
 mod due;
 mod load;
+mod made;
 mod outbox;
 mod post;
 mod rates;
@@ -13,6 +15,7 @@ mod resources;
 mod rows;
 mod save;
 mod save_resources;
+mod seal;
 mod usage_sums;
 
 use std::str::FromStr as _;
@@ -77,6 +80,44 @@ fn migrator() -> Migrator {
     migrator
 }
 
+/// That the schema is there, and every entry has its hash.
+async fn require_schema(pool: &PgPool) -> Result<(), OpenError> {
+    let mut connection = pool.acquire().await?;
+    let is_there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    let applied: Vec<i64> = if is_there {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(&mut *connection)
+            .await?
+    } else {
+        Vec::new()
+    };
+    require_all(&migrator(), &applied)?;
+    if seal::is_sealed(&mut connection).await? { Ok(()) } else { Err(OpenError::NotSealed) }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
+    PgConnectOptions::from_str(url).map_err(|_| {
+        OpenError::Settings("it is not of the form postgres://user:password@host:port/database".to_owned())
+    })
+}
+
+/// What an audit reads. Its statements may take longer than those of a service.
+pub(super) async fn audit_source(url: &str) -> Result<audit::Source, OpenError> {
+    let session = [
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("statement_timeout", "5min"),
+        ("idle_in_transaction_session_timeout", "5min"),
+        ("application_name", "accrue-audit"),
+    ];
+    let pool = PgPoolOptions::new().acquire_timeout(CONNECT_LIMIT).max_connections(1);
+    let pool = pool.connect_lazy_with(parse(url)?.options(session));
+    require_schema(&pool).await?;
+    Ok(audit::Source(pool))
+}
+
 /// The ledger in a PostgreSQL database.
 pub(super) struct PostgresLedger {
     writers: PgPool,
@@ -93,17 +134,14 @@ impl PostgresLedger {
         migrate: bool,
         clock: SharedClock,
     ) -> Result<Self, OpenError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            OpenError::Settings(
-                "it is not of the form postgres://user:password@host:port/database".to_owned(),
-            )
-        })?;
+        let options = parse(url)?;
         if migrate {
             // Without the limits below: copying an older database takes its time.
             let connecting = PgConnection::connect_with(&options);
             let mut connection =
                 tokio::time::timeout(CONNECT_LIMIT, connecting).await.map_err(|_| StoreError::TimedOut)??;
             migrator().run_direct(None, &mut connection, false).await?;
+            seal::seal_all(&mut connection).await?;
             connection.close().await?;
         }
         let options = options.options(SESSION);
@@ -120,23 +158,9 @@ impl PostgresLedger {
         let options = options.options([("plan_cache_mode", "force_custom_plan")]);
         let readers = pool.max_connections(READERS).connect_lazy_with(options);
         let store = Self { writers, readers, outbox, lanes, clock };
-        store.require_schema().await?;
+        require_schema(&store.readers).await?;
         store.ping().await?;
         Ok(store)
-    }
-
-    async fn require_schema(&self) -> Result<(), OpenError> {
-        let is_there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-            .fetch_one(&self.readers)
-            .await?;
-        let applied: Vec<i64> = if is_there {
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-                .fetch_all(&self.readers)
-                .await?
-        } else {
-            Vec::new()
-        };
-        require_all(&migrator(), &applied)
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{burn, due, load, outbox, rates, save};
 use crate::ledger::{Command, Policies, Rejection, decide_all, events_of};
-use crate::store::{Posted, StoreError, named};
+use crate::store::{Posted, StoreError, named, salt_seed};
 
 /// What is known of the keys of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ async fn post_in(
     load::allocations(&mut transaction, &mut accounts, &named).await?;
     rates::load(&mut transaction, &mut accounts, commands, now).await?;
     burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
-    let posted = decide_all(&mut accounts, commands, policies, now);
+    let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
     if keys == Keys::TakenForNew {
         // What is refused might have been answered before. What is not takes its key below.
         let refused = commands.iter().zip(&posted).filter(|(_, posted)| posted.is_err());

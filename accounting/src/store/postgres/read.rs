@@ -169,7 +169,7 @@ pub(super) async fn entries(
     }
     let rows = sqlx::query(
         "SELECT seq, kind, credits, balance_after, reserved_after, draws, reference, counterparty, actor, reason,
-                recorded_at
+                recorded_at, made_digest, text_salt, text_digest, hash
          FROM entries
          WHERE user_id = $1 AND seq >= $2 AND seq < $3 AND ($4::text IS NULL OR kind = $4)
          ORDER BY seq DESC LIMIT $5",

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 
+use crate::ledger::chain::Seal;
 use crate::ledger::{
     Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Share, Usage, Welcome,
@@ -45,6 +46,7 @@ pub(super) fn account(row: &PgRow) -> Result<Account, StoreError> {
         pending: row.try_get("pending")?,
         next_due_at: row.try_get("next_due_at")?,
         welcome: word(row, "welcome", Welcome::from_word)?,
+        chain_head: fixed(row, "chain_head")?,
     })
 }
 
@@ -66,7 +68,8 @@ pub(super) fn allocation(row: &PgRow) -> Result<Allocation, StoreError> {
     })
 }
 
-pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
+/// An entry that carries no seal, or whose seal does not matter.
+pub(super) fn unsealed_entry(row: &PgRow) -> Result<Entry, StoreError> {
     Ok(Entry {
         seq: row.try_get("seq")?,
         kind: word(row, "kind", EntryKind::from_word)?,
@@ -79,7 +82,25 @@ pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: row.try_get("recorded_at")?,
+        seal: Seal::default(),
     })
+}
+
+pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
+    let seal = Seal {
+        made_digest: fixed(row, "made_digest")?,
+        text_salt: fixed(row, "text_salt")?,
+        text_digest: fixed(row, "text_digest")?,
+        hash: fixed(row, "hash")?.ok_or_else(|| StoreError::Corrupt("an entry has no hash".to_owned()))?,
+    };
+    Ok(Entry { seal, ..unsealed_entry(row)? })
+}
+
+/// The bytes in `column`, of which there must be so many.
+pub(super) fn fixed<const N: usize>(row: &PgRow, column: &str) -> Result<Option<[u8; N]>, StoreError> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    let fixed = bytes.map(<[u8; N]>::try_from).transpose();
+    fixed.map_err(|_| StoreError::Corrupt(format!("{column} is not {N} bytes long")))
 }
 
 fn pricing(row: &PgRow) -> Result<Option<Pricing>, StoreError> {

@@ -49,12 +49,12 @@ async fn update_accounts(
              username = new.username, display_name = new.display_name, available = new.available,
              reserved = new.reserved, last_seq = new.last_seq, last_entry_at = new.last_entry_at,
              next_due_at = new.next_due_at, welcome = new.welcome, pending = new.pending,
-             updated_at = $13
+             chain_head = new.chain_head, updated_at = $13
          FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
                      $8::bigint[], $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[],
-                     $14::bigint[])
+                     $14::bigint[], $15::bytea[])
              AS new (user_id, status, user_version, email, username, display_name, available,
-                     reserved, last_seq, last_entry_at, next_due_at, welcome, pending)
+                     reserved, last_seq, last_entry_at, next_due_at, welcome, pending, chain_head)
          WHERE accounts.user_id = new.user_id",
     )
     .bind(column(&rows, |account| account.user_id.as_str()))
@@ -71,6 +71,7 @@ async fn update_accounts(
     .bind(column(&rows, |account| account.welcome.word()))
     .bind(now)
     .bind(column(&rows, |account| account.pending))
+    .bind(column(&rows, |account| account.chain_head.as_ref().map(<[u8; 32]>::as_slice)))
     .execute(connection)
     .await?;
     Ok(())
@@ -82,13 +83,15 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     }
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at, counterparty)
+                              actor, reason, recorded_at, counterparty, made_digest, text_salt, text_digest,
+                              hash)
          SELECT user_id, seq, kind, credits, balance_after, reserved_after, draws::json, reference, actor,
-                reason, recorded_at, counterparty
+                reason, recorded_at, counterparty, made_digest, text_salt, text_digest, hash
          FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
+                     $7::text[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::text[],
+                     $13::bytea[], $14::bytea[], $15::bytea[], $16::bytea[])
              AS new (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference, actor,
-                     reason, recorded_at, counterparty)",
+                     reason, recorded_at, counterparty, made_digest, text_salt, text_digest, hash)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, entry)| entry.seq))
@@ -102,6 +105,10 @@ async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) 
     .bind(column(rows, |(_, entry)| entry.reason.as_deref()))
     .bind(column(rows, |(_, entry)| entry.recorded_at))
     .bind(column(rows, |(_, entry)| entry.counterparty.as_deref()))
+    .bind(column(rows, |(_, entry)| entry.seal.made_digest.as_ref().map(<[u8; 32]>::as_slice)))
+    .bind(column(rows, |(_, entry)| entry.seal.text_salt.as_ref().map(<[u8; 16]>::as_slice)))
+    .bind(column(rows, |(_, entry)| entry.seal.text_digest.as_ref().map(<[u8; 32]>::as_slice)))
+    .bind(column(rows, |(_, entry)| entry.seal.hash.as_slice()))
     .execute(connection)
     .await?;
     Ok(())

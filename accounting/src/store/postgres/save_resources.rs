@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::save::column;
 use crate::ledger::{AccountState, Accounts, Allocation, Change, Holdings, Identified, Reservation, Usage};
-use crate::store::StoreError;
+use crate::store::{StoreError, pending_digest, reservation_digest};
 
 /// Writes what the batch made and changed.
 pub(super) async fn save(connection: &mut PgConnection, accounts: &Accounts) -> Result<(), StoreError> {
@@ -50,14 +50,14 @@ async fn insert_allocations(
     sqlx::query(
         "INSERT INTO credit_allocations
              (user_id, id, credits, remaining, reserved, priority, effective_at, is_pending, expires_at,
-              is_voided, reason, metadata, actor, recorded_at)
+              is_voided, reason, metadata, actor, recorded_at, terms_digest)
          SELECT user_id, id, credits, remaining, reserved, priority, effective_at, is_pending, expires_at,
-                is_voided, reason, metadata::jsonb, actor, recorded_at
+                is_voided, reason, metadata::jsonb, actor, recorded_at, terms_digest
          FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[],
                      $7::timestamptz[], $8::boolean[], $9::timestamptz[], $10::boolean[], $11::text[],
-                     $12::text[], $13::text[], $14::timestamptz[])
+                     $12::text[], $13::text[], $14::timestamptz[], $15::bytea[])
              AS new (user_id, id, credits, remaining, reserved, priority, effective_at, is_pending, expires_at,
-                     is_voided, reason, metadata, actor, recorded_at)",
+                     is_voided, reason, metadata, actor, recorded_at, terms_digest)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, allocation)| allocation.id))
@@ -73,6 +73,7 @@ async fn insert_allocations(
     .bind(column(rows, |(_, allocation)| allocation.metadata.as_ref().map(ToString::to_string)))
     .bind(column(rows, |(_, allocation)| allocation.actor.as_str()))
     .bind(column(rows, |(_, allocation)| allocation.recorded_at))
+    .bind(column(rows, |(user_id, allocation)| pending_digest(user_id, allocation)))
     .execute(connection)
     .await?;
     Ok(())
@@ -162,14 +163,14 @@ async fn insert_reservations(
     }
     sqlx::query(
         "INSERT INTO reservations (user_id, id, credits, status, expires_at, resource, metadata, draws,
-                                   usage_id, actor, recorded_at, ended_at, units, rate_version)
+                                   usage_id, actor, recorded_at, ended_at, units, rate_version, terms_digest)
          SELECT user_id, id, credits, status, expires_at, resource, metadata::jsonb, draws::json,
-                usage_id, actor, recorded_at, ended_at, units::json, rate_version
+                usage_id, actor, recorded_at, ended_at, units::json, rate_version, terms_digest
          FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[],
                      $7::text[], $8::text[], $9::uuid[], $10::text[], $11::timestamptz[], $12::timestamptz[],
-                     $13::text[], $14::bigint[])
+                     $13::text[], $14::bigint[], $15::bytea[])
              AS new (user_id, id, credits, status, expires_at, resource, metadata, draws, usage_id, actor,
-                     recorded_at, ended_at, units, rate_version)",
+                     recorded_at, ended_at, units, rate_version, terms_digest)",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
     .bind(column(rows, |(_, reservation)| reservation.id))
@@ -185,6 +186,7 @@ async fn insert_reservations(
     .bind(column(rows, |(_, reservation)| reservation.ended_at))
     .bind(column(rows, |(_, reservation)| reservation.pricing.as_ref().map(|pricing| json(&pricing.units))))
     .bind(column(rows, |(_, reservation)| reservation.pricing.as_ref().map(|pricing| pricing.rate_version)))
+    .bind(column(rows, |(user_id, reservation)| reservation_digest(user_id, reservation)))
     .execute(connection)
     .await?;
     Ok(())
@@ -199,9 +201,11 @@ async fn update_reservations(
     }
     sqlx::query(
         "UPDATE reservations AS old
-         SET status = new.status, expires_at = new.expires_at, usage_id = new.usage_id, ended_at = new.ended_at
-         FROM UNNEST($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[])
-             AS new (user_id, id, status, expires_at, usage_id, ended_at)
+         SET status = new.status, expires_at = new.expires_at, usage_id = new.usage_id, ended_at = new.ended_at,
+             terms_digest = new.terms_digest
+         FROM UNNEST($1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
+                     $7::bytea[])
+             AS new (user_id, id, status, expires_at, usage_id, ended_at, terms_digest)
          WHERE old.user_id = new.user_id AND old.id = new.id",
     )
     .bind(column(rows, |(user_id, _)| *user_id))
@@ -210,6 +214,7 @@ async fn update_reservations(
     .bind(column(rows, |(_, reservation)| reservation.expires_at))
     .bind(column(rows, |(_, reservation)| reservation.usage_id))
     .bind(column(rows, |(_, reservation)| reservation.ended_at))
+    .bind(column(rows, |(user_id, reservation)| reservation_digest(user_id, reservation)))
     .execute(connection)
     .await?;
     Ok(())

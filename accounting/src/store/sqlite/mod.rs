@@ -1,9 +1,11 @@
 //! The ledger in a SQLite file: one writer, several readers.
 
+mod audit;
 mod balance;
 mod batch_keys;
 mod due;
 mod load;
+mod made;
 mod outbox;
 mod rates;
 mod read;
@@ -11,6 +13,7 @@ mod resources;
 mod rows;
 mod save;
 mod save_resources;
+mod seal;
 mod usage_sums;
 
 use std::str::FromStr as _;
@@ -29,7 +32,7 @@ use uuid::Uuid;
 
 use super::{
     AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter, ExplainedBalance,
-    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, require_all,
+    LedgerStore, OpenError, Posted, StoreError, UsageFilter, UsagePosition, UsageSum, require_all, salt_seed,
 };
 use crate::ledger::{Command, Entry, IdempotencyKey, Policies, Reservation, Usage, decide_all, events_of};
 
@@ -63,27 +66,36 @@ impl SqliteLedger {
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         if migrate {
             apply(&writer).await?;
+            seal::seal_all(&writer).await?;
         }
         let readers = pool().max_connections(READERS).connect_lazy_with(options.pragma("query_only", "on"));
         let store = Self { writer, readers, clock };
-        store.require_schema().await?;
+        require_schema(&store.readers).await?;
         Ok(store)
     }
+}
 
-    async fn require_schema(&self) -> Result<(), OpenError> {
-        let is_there: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-                .fetch_optional(&self.readers)
-                .await?;
-        let applied: Vec<i64> = if is_there.is_some() {
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
-                .fetch_all(&self.readers)
-                .await?
-        } else {
-            Vec::new()
-        };
-        require_all(&migrator(), &applied)
-    }
+/// That the schema is there, and every entry has its hash.
+async fn require_schema(pool: &SqlitePool) -> Result<(), OpenError> {
+    let is_there: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_optional(pool)
+            .await?;
+    let applied: Vec<i64> = if is_there.is_some() {
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(pool).await?
+    } else {
+        Vec::new()
+    };
+    require_all(&migrator(), &applied)?;
+    if seal::is_sealed(pool).await? { Ok(()) } else { Err(OpenError::NotSealed) }
+}
+
+/// What an audit reads.
+pub(super) async fn audit_source(url: &str) -> Result<audit::Source, OpenError> {
+    let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_LIMIT).max_connections(1);
+    let pool = pool.connect_lazy_with(options(url)?.pragma("query_only", "on"));
+    require_schema(&pool).await?;
+    Ok(audit::Source(pool))
 }
 
 /// Whether a connection that comes back can be used again. A full disk makes SQLite roll
@@ -136,7 +148,7 @@ impl LedgerStore for SqliteLedger {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = self.clock.now();
         let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, policies, now);
+        let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
         save::save(&mut transaction, &accounts, &missing, now).await?;
         outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         transaction.commit().await?;

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use crate::ledger::chain::Seal;
 use crate::ledger::{
     Account, AccountStatus, Allocation, Entry, EntryKind, IdempotencyKey, KeyRecord, Pricing, Reservation,
     ReservationStatus, Usage, Welcome,
@@ -61,6 +62,7 @@ pub(super) fn account(row: &SqliteRow) -> Result<Account, StoreError> {
         pending: row.try_get("pending")?,
         next_due_at: optional_time(row, "next_due_at")?,
         welcome: word(row, "welcome", Welcome::from_word)?,
+        chain_head: fixed(row, "chain_head")?,
     })
 }
 
@@ -146,7 +148,8 @@ pub(super) fn reservation(row: &SqliteRow) -> Result<Reservation, StoreError> {
     })
 }
 
-pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+/// An entry that carries no seal, or whose seal does not matter.
+pub(super) fn unsealed_entry(row: &SqliteRow) -> Result<Entry, StoreError> {
     Ok(Entry {
         seq: row.try_get("seq")?,
         kind: word(row, "kind", EntryKind::from_word)?,
@@ -159,7 +162,25 @@ pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         actor: row.try_get("actor")?,
         reason: row.try_get("reason")?,
         recorded_at: time(row, "recorded_at")?,
+        seal: Seal::default(),
     })
+}
+
+pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let seal = Seal {
+        made_digest: fixed(row, "made_digest")?,
+        text_salt: fixed(row, "text_salt")?,
+        text_digest: fixed(row, "text_digest")?,
+        hash: fixed(row, "hash")?.ok_or_else(|| StoreError::Corrupt("an entry has no hash".to_owned()))?,
+    };
+    Ok(Entry { seal, ..unsealed_entry(row)? })
+}
+
+/// The bytes in `column`, of which there must be so many.
+pub(super) fn fixed<const N: usize>(row: &SqliteRow, column: &str) -> Result<Option<[u8; N]>, StoreError> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    let fixed = bytes.map(<[u8; N]>::try_from).transpose();
+    fixed.map_err(|_| StoreError::Corrupt(format!("{column} is not {N} bytes long")))
 }
 
 pub(super) fn key(row: &SqliteRow) -> Result<KeyRecord, StoreError> {

@@ -58,7 +58,7 @@ async fn update_account(
     sqlx::query(
         "UPDATE accounts SET status = ?2, user_version = ?3, email = ?4, username = ?5, display_name = ?6,
              available = ?7, reserved = ?8, last_seq = ?9, last_entry_at = ?10, next_due_at = ?11,
-             welcome = ?12, updated_at = ?13, pending = ?14
+             welcome = ?12, updated_at = ?13, pending = ?14, chain_head = ?15
          WHERE user_id = ?1",
     )
     .bind(&account.user_id)
@@ -75,6 +75,7 @@ async fn update_account(
     .bind(account.welcome.word())
     .bind(clock::to_micros(now))
     .bind(account.pending)
+    .bind(account.chain_head.as_ref().map(<[u8; 32]>::as_slice))
     .execute(connection)
     .await?;
     Ok(())
@@ -87,8 +88,9 @@ async fn insert_entry(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO entries (user_id, seq, kind, credits, balance_after, reserved_after, draws, reference,
-                              actor, reason, recorded_at, counterparty)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              actor, reason, recorded_at, counterparty, made_digest, text_salt, text_digest,
+                              hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(entry.seq)
@@ -102,6 +104,10 @@ async fn insert_entry(
     .bind(&entry.reason)
     .bind(clock::to_micros(entry.recorded_at))
     .bind(&entry.counterparty)
+    .bind(entry.seal.made_digest.as_ref().map(<[u8; 32]>::as_slice))
+    .bind(entry.seal.text_salt.as_ref().map(<[u8; 16]>::as_slice))
+    .bind(entry.seal.text_digest.as_ref().map(<[u8; 32]>::as_slice))
+    .bind(entry.seal.hash.as_slice())
     .execute(connection)
     .await?;
     Ok(())

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use crate::ledger::{AccountState, Allocation, Change, Reservation, Usage};
-use crate::store::StoreError;
+use crate::store::{StoreError, pending_digest, reservation_digest};
 
 /// Writes what the batch made and changed.
 pub(super) async fn save(
@@ -47,8 +47,8 @@ async fn insert_allocation(
     sqlx::query(
         "INSERT INTO credit_allocations
              (user_id, id, credits, remaining, reserved, priority, effective_at, is_pending, expires_at,
-              is_voided, reason, metadata, actor, recorded_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              is_voided, reason, metadata, actor, recorded_at, terms_digest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(allocation.id)
@@ -64,6 +64,7 @@ async fn insert_allocation(
     .bind(allocation.metadata.as_ref().map(ToString::to_string))
     .bind(&allocation.actor)
     .bind(clock::to_micros(allocation.recorded_at))
+    .bind(pending_digest(user_id, allocation))
     .execute(connection)
     .await?;
     Ok(())
@@ -138,8 +139,8 @@ async fn insert_reservation(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO reservations (user_id, id, credits, status, expires_at, resource, metadata, draws,
-                                   usage_id, actor, recorded_at, ended_at, units, rate_version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                   usage_id, actor, recorded_at, ended_at, units, rate_version, terms_digest)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(user_id)
     .bind(reservation.id)
@@ -155,6 +156,7 @@ async fn insert_reservation(
     .bind(reservation.ended_at.map(clock::to_micros))
     .bind(reservation.pricing.as_ref().map(|pricing| json(&pricing.units)))
     .bind(reservation.pricing.as_ref().map(|pricing| pricing.rate_version))
+    .bind(reservation_digest(user_id, reservation))
     .execute(connection)
     .await?;
     Ok(())
@@ -166,13 +168,14 @@ async fn update_reservation(
     reservation: &Reservation,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE reservations SET status = ?, expires_at = ?, usage_id = ?, ended_at = ?
+        "UPDATE reservations SET status = ?, expires_at = ?, usage_id = ?, ended_at = ?, terms_digest = ?
          WHERE user_id = ? AND id = ?",
     )
     .bind(reservation.status.word())
     .bind(clock::to_micros(reservation.expires_at))
     .bind(reservation.usage_id)
     .bind(reservation.ended_at.map(clock::to_micros))
+    .bind(reservation_digest(user_id, reservation))
     .bind(user_id)
     .bind(reservation.id)
     .execute(connection)
