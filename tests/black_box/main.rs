@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_line;
 mod credentials;
+mod hammering;
 mod moving;
 mod oauth_library;
 mod outages;
