@@ -129,6 +129,13 @@ impl Parts {
         Self { voided: self.voided + credits, unbooked: self.unbooked - credits, ..self }
     }
 
+    /// The same with `credits` of what no entry has booked moved to another account while
+    /// they waited: the entry of such a transfer moves nothing of them.
+    #[must_use]
+    pub fn moved(self, credits: i128) -> Self {
+        Self { transferred: self.transferred + credits, unbooked: self.unbooked - credits, ..self }
+    }
+
     /// Whether the parts add up to the credits, and none is below zero.
     #[must_use]
     pub fn add_up(&self) -> bool {
@@ -166,11 +173,16 @@ impl ExplainedAllocation {
         let credits = i128::from(allocation.credits);
         let mut parts = flows.iter().fold(Parts::of(credits), Parts::after);
         let begin = allocation.effective_at.filter(|begin| *begin > allocation.recorded_at);
-        let has_begun = flows.iter().any(|flow| flow.kind == EntryKind::Allocation);
+        let has = |kind| flows.iter().any(|flow| flow.kind == kind);
+        let has_begun = has(EntryKind::Allocation);
+        // Of one that had not begun all is moved, and named by a draw of nothing.
+        let has_left = begin.is_some() && !has_begun && has(EntryKind::TransferOut);
         allocation.is_voided = is_voided;
-        allocation.is_pending = begin.is_some_and(|begin| begin > at) && !is_voided;
+        allocation.is_pending = begin.is_some_and(|begin| begin > at) && !is_voided && !has_left;
         if allocation.is_pending {
             parts = parts.waiting(credits);
+        } else if has_left {
+            parts = parts.moved(credits);
         } else if begin.is_some() && is_voided && !has_begun {
             parts = parts.forfeited(credits);
         }

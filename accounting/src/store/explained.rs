@@ -65,6 +65,10 @@ pub(super) struct Sums {
     pub(super) forfeited: i128,
     /// What of that had its time still ahead.
     pub(super) forfeited_ahead: i128,
+    /// What was moved to other accounts by then before its time came.
+    pub(super) moved: i128,
+    /// What of that had its time still ahead.
+    pub(super) moved_ahead: i128,
 }
 
 /// What was read of one page of allocations.
@@ -122,14 +126,14 @@ pub(super) fn explained(
     page: AllocationsPage,
 ) -> Result<ExplainedBalance, StoreError> {
     // Allocations that wait are in no entry, and some may have been made since.
-    let pending = sums.ahead - sums.forfeited_ahead;
+    let pending = sums.ahead - sums.forfeited_ahead - sums.moved_ahead;
     let (available, reserved) = instant.latest.unwrap_or_else(|| {
         let (balance, reserved) = sums.balance;
         (balance - reserved, reserved)
     });
     let balance = BalanceView { available, reserved, pending: i64::try_from(pending).unwrap_or(i64::MAX) };
     let flows = sums.flows.iter().copied().chain(instant.due.iter().map(Flow::of_entry));
-    let start = Parts::of(sums.credits).waiting(pending).forfeited(sums.forfeited);
+    let start = Parts::of(sums.credits).waiting(pending).forfeited(sums.forfeited).moved(sums.moved);
     let mut totals =
         flows.map(|flow| Flow { reserved: 0, ..flow }).fold(start, |parts, flow| parts.after(&flow));
     totals.reserved = i128::from(balance.reserved);

@@ -84,6 +84,23 @@ async fn sums(
     .bind(at)
     .fetch_one(&mut *snapshot)
     .await?;
+    // So does that of a transfer, which names it all the same.
+    let moved = sqlx::query(
+        "SELECT sum(allocation.credits)::text AS credits,
+                (sum(allocation.credits) FILTER (WHERE effective_at > $3))::text AS ahead
+         FROM entries
+         CROSS JOIN LATERAL json_to_recordset(draws)
+             AS draw (allocation_id uuid, remaining bigint, reserved bigint)
+         JOIN credit_allocations AS allocation
+             ON allocation.user_id = entries.user_id AND allocation.id = allocation_id
+         WHERE entries.user_id = $1 AND seq <= $2 AND kind = 'transfer_out'
+             AND draw.remaining IS NULL AND draw.reserved IS NULL",
+    )
+    .bind(user_id)
+    .bind(last_seq)
+    .bind(at)
+    .fetch_one(&mut *snapshot)
+    .await?;
     Ok(Sums {
         balance: last.unwrap_or_default(),
         flows: flows.iter().map(flow).collect::<Result<_, _>>()?,
@@ -91,6 +108,8 @@ async fn sums(
         ahead: rows::sum(&made, "ahead")?,
         forfeited: rows::sum(&forfeited, "credits")?,
         forfeited_ahead: rows::sum(&forfeited, "ahead")?,
+        moved: rows::sum(&moved, "credits")?,
+        moved_ahead: rows::sum(&moved, "ahead")?,
     })
 }
 

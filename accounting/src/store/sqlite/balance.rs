@@ -92,6 +92,23 @@ async fn sums(
     .bind(clock::to_micros(at))
     .fetch_one(&mut *snapshot)
     .await?;
+    // So does that of a transfer, which names it all the same.
+    let moved = sqlx::query(
+        "SELECT sum(allocation.credits >> 32) AS credits_high,
+                sum(allocation.credits & 4294967295) AS credits_low,
+                sum(allocation.credits >> 32) FILTER (WHERE effective_at > ?3) AS ahead_high,
+                sum(allocation.credits & 4294967295) FILTER (WHERE effective_at > ?3) AS ahead_low
+         FROM entries CROSS JOIN json_each(draws) AS draw CROSS JOIN credit_allocations AS allocation
+             ON allocation.user_id = entries.user_id
+             AND allocation.id = unhex(replace(draw.value ->> 'allocation_id', '-', ''))
+         WHERE entries.user_id = ?1 AND seq <= ?2 AND kind = 'transfer_out'
+             AND draw.value ->> 'remaining' IS NULL AND draw.value ->> 'reserved' IS NULL",
+    )
+    .bind(user_id)
+    .bind(last_seq)
+    .bind(clock::to_micros(at))
+    .fetch_one(&mut *snapshot)
+    .await?;
     Ok(Sums {
         balance: last.unwrap_or_default(),
         flows: flows.iter().map(flow).collect::<Result<_, _>>()?,
@@ -99,6 +116,8 @@ async fn sums(
         ahead: rows::sum(&made, ["ahead_high", "ahead_low"])?,
         forfeited: rows::sum(&forfeited, ["credits_high", "credits_low"])?,
         forfeited_ahead: rows::sum(&forfeited, ["ahead_high", "ahead_low"])?,
+        moved: rows::sum(&moved, ["credits_high", "credits_low"])?,
+        moved_ahead: rows::sum(&moved, ["ahead_high", "ahead_low"])?,
     })
 }
 
