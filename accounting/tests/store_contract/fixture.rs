@@ -77,14 +77,15 @@ impl Fixture {
         self.url.starts_with("sqlite:")
     }
 
-    /// `{second}` is what adds a second to a time, `{bytes}` 32 bytes, `{salt}` 16, `{id}` an
+    /// `{second}` is what adds a second to a time, `{bytes}` 32 bytes, `{salt}` 16, `{empty}` none, `{id}` an
     /// id that nothing has, `{object}` some metadata, `{text}` the type, `{draws}` and
     /// `{units}` what these columns hold with other ids or numbers.
     fn dialect(&self, sql: &str) -> String {
-        const NAMES: [(&str, &str, &str); 8] = [
+        const NAMES: [(&str, &str, &str); 9] = [
             ("{second}", "1000000", "interval '1 second'"),
             ("{bytes}", "zeroblob(32)", "decode(repeat('00', 32), 'hex')"),
             ("{salt}", "zeroblob(16)", "decode(repeat('00', 16), 'hex')"),
+            ("{empty}", "x''", "''::bytea"),
             ("{id}", "zeroblob(16)", "'00000000-0000-0000-0000-000000000000'::uuid"),
             ("{object}", "'{\"added\":1}'", "'{\"added\":1}'"),
             ("{text}", "TEXT", "text"),
@@ -100,6 +101,36 @@ impl Fixture {
             sql.replace(name, if is_sqlite { lite } else { full })
         };
         NAMES.iter().fold(sql.to_owned(), write)
+    }
+
+    /// Makes the database what a migration from a release without hashes leaves to be sealed.
+    pub(crate) async fn unseal(&self) {
+        let allow = if self.is_sqlite() {
+            "DROP TRIGGER entries_are_sealed"
+        } else {
+            "ALTER TABLE entries DROP CONSTRAINT entries_hash_check"
+        };
+        for sql in [
+            allow,
+            "UPDATE entries SET made_digest = NULL, text_salt = NULL, text_digest = NULL, hash = NULL",
+            "UPDATE accounts SET chain_head = NULL",
+            "UPDATE credit_allocations SET terms_digest = CASE WHEN is_pending THEN {empty} END",
+            "UPDATE reservations SET terms_digest = {empty}",
+        ] {
+            self.tamper(sql).await;
+        }
+    }
+
+    /// How many entries have no hash.
+    pub(crate) async fn count_unsealed(&self) -> i64 {
+        let query = "SELECT count(*) FROM entries WHERE hash IS NULL";
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opened");
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("readable")
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("readable")
+        }
     }
 
     /// The columns of `table`.
