@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::finding::{Finding, Place};
-use super::sums::Sums;
+use super::sums::{FINDINGS, Sums};
 use super::tally::{Spot, Table, Tallies};
 use super::{Progress, rows};
 use crate::ledger::chain::Makes;
-use crate::ledger::{Account, Draw, Entry, EntryKind};
+use crate::ledger::{Account, Entry, EntryKind};
 use crate::store::{MadeRows, Snapshot, StoreError, Stored};
 
 /// Rows that are read at once.
@@ -23,6 +23,8 @@ pub(super) struct Chunk {
     until: String,
     /// What belongs to no account.
     strays: Vec<Finding>,
+    /// How many there are besides those.
+    untold: u64,
 }
 
 /// The position right after a row.
@@ -61,7 +63,7 @@ impl Chunk {
             sums.push(one);
         }
         let places = sums.iter().enumerate().map(|(place, one)| (one.user_id.clone(), place)).collect();
-        Self { accounts: sums, places, from, until, strays: Vec::new() }
+        Self { accounts: sums, places, from, until, strays: Vec::new(), untold: 0 }
     }
 
     /// Goes through everything. What disagrees is then in the accounts' findings; what
@@ -96,6 +98,10 @@ impl Chunk {
             is_first = false;
         }
         self.accounts.iter_mut().for_each(Sums::close);
+        if let Some(last) = self.strays.last().filter(|_| self.untold > 0) {
+            let what = format!("and {} more times there is no such account, of others too", self.untold);
+            self.strays.push(Finding { what, ..last.clone() });
+        }
         Ok(std::mem::take(&mut self.strays))
     }
 
@@ -107,7 +113,9 @@ impl Chunk {
                 last.user_id == user_id
                     && std::mem::discriminant(&last.place) == std::mem::discriminant(&what)
             });
-            if !is_known {
+            if !is_known && self.strays.len() == FINDINGS {
+                self.untold += 1;
+            } else if !is_known {
                 let (user_id, what_is_wrong) = (user_id.to_owned(), "there is no such account".to_owned());
                 self.strays.push(Finding { user_id, place: what, what: what_is_wrong });
             }
@@ -248,12 +256,6 @@ impl Chunk {
     }
 }
 
-/// The allocations that an entry of a transfer names by a draw of nothing.
-fn pending_moved(entry: &Entry) -> impl Iterator<Item = Uuid> {
-    let is_nothing = |draw: &&Draw| draw.remaining == 0 && draw.reserved == 0;
-    entry.draws.iter().filter(is_nothing).map(|draw| draw.allocation_id)
-}
-
 /// Adds what an entry says to the tallies.
 fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), made: &MadeRows) {
     for draw in &entry.draws {
@@ -263,13 +265,15 @@ fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), 
         }
     }
     let table = match entry.makes() {
-        Makes::Allocations | Makes::Allocation | Makes::Nothing => Table::Allocations,
+        Makes::Allocations | Makes::PendingAllocations | Makes::Allocation | Makes::Nothing => {
+            Table::Allocations
+        }
         Makes::Usage | Makes::CapturingUsage => Table::Usages,
         Makes::Reservation => Table::Reservations,
     };
     for one in made.of(user_id, entry) {
         // A pending one that a transfer brings is booked when its time comes.
-        if entry.kind == EntryKind::TransferIn && pending_moved(entry).any(|id| id == one.id()) {
+        if entry.kind == EntryKind::TransferIn && entry.pending_moved().any(|id| id == one.id()) {
             continue;
         }
         if let Some(tally) = tallies.at((table, place, one.id())) {
@@ -283,11 +287,10 @@ fn count(tallies: &mut Tallies, place: usize, (user_id, entry): (&str, &Entry), 
                 tally.voids += 1;
             }
         }
-        EntryKind::TransferIn | EntryKind::TransferOut => {
-            for id in pending_moved(entry) {
+        EntryKind::TransferIn => {
+            for id in entry.pending_moved() {
                 if let Some(tally) = tallies.at((Table::Allocations, place, id)) {
-                    tally.arrivals += u32::from(entry.kind == EntryKind::TransferIn);
-                    tally.departures += u32::from(entry.kind == EntryKind::TransferOut);
+                    tally.arrivals += 1;
                 }
             }
         }

@@ -78,7 +78,7 @@ pub async fn audit(
         };
         findings.extend(chunk.examine(&mut *snapshot, progress).await?);
         for account in &mut chunk.accounts {
-            findings.append(&mut account.findings);
+            findings.append(&mut account.take_findings());
             if let Some(anchor) = anchor.as_deref_mut() {
                 anchor.write(&account.head())?;
             }

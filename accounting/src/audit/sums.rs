@@ -7,6 +7,10 @@ use super::finding::{Finding, Place};
 use crate::ledger::chain::{self, Digest, Made};
 use crate::ledger::{Account, AccountStatus, Entry, EntryKind, Welcome};
 
+/// Findings that are kept of one account, and of rows that belong to none. What is wrong
+/// with every entry of a long account must not fill the memory.
+pub(super) const FINDINGS: usize = 100;
+
 /// An account that is being gone through.
 pub(super) struct Sums {
     pub(super) user_id: String,
@@ -27,6 +31,8 @@ pub(super) struct Sums {
     pub(super) anchor: Option<Head>,
     is_anchor_met: bool,
     pub(super) findings: Vec<Finding>,
+    /// How many there were besides.
+    untold: u64,
 }
 
 impl Sums {
@@ -48,12 +54,27 @@ impl Sums {
             anchor: None,
             is_anchor_met: false,
             findings: Vec::new(),
+            untold: 0,
         }
     }
 
     /// Notes what is the matter.
     pub(super) fn find(&mut self, place: Place, what: String) {
-        self.findings.push(Finding { user_id: self.user_id.clone(), place, what });
+        if self.findings.len() < FINDINGS {
+            self.findings.push(Finding { user_id: self.user_id.clone(), place, what });
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// Takes out what was found, and of how much more nothing is kept.
+    pub(super) fn take_findings(&mut self) -> Vec<Finding> {
+        let mut findings = std::mem::take(&mut self.findings);
+        if self.untold > 0 {
+            let what = format!("and {} more findings on it, of which none is told", self.untold);
+            findings.push(Finding { user_id: self.user_id.clone(), place: Place::Account, what });
+        }
+        findings
     }
 
     /// That `is` what it should be.

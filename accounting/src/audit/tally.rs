@@ -35,9 +35,8 @@ pub(super) struct Tally {
     pub(super) credits: i128,
     pub(super) refunded: i128,
     pub(super) voids: u32,
-    /// How many transfers brought it while it was pending, and how many took it then.
+    /// How many transfers brought it while it was pending.
     pub(super) arrivals: u32,
-    pub(super) departures: u32,
     /// Of a reservation, how it ended.
     pub(super) ends: u32,
     pub(super) end: Option<(EntryKind, OffsetDateTime)>,

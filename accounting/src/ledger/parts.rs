@@ -98,7 +98,9 @@ impl Parts {
         self.remaining += came - went - reserved;
         self.reserved += reserved;
         match kind {
-            EntryKind::Allocation | EntryKind::Welcome | EntryKind::Adoption => self.unbooked -= came,
+            EntryKind::Allocation | EntryKind::Welcome | EntryKind::Adoption | EntryKind::TransferIn => {
+                self.unbooked -= came;
+            }
             EntryKind::Expiry => self.expired += went,
             EntryKind::Usage | EntryKind::Capture => self.used += went,
             EntryKind::Refund => self.refunded += came,
@@ -111,7 +113,6 @@ impl Parts {
                 self.adjusted += went;
             }
             EntryKind::TransferOut => self.transferred += went,
-            EntryKind::TransferIn => self.unbooked -= came,
         }
         self
     }

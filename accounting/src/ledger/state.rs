@@ -206,6 +206,7 @@ impl AccountState {
         let find = |id| self.allocations.get(id).map(Made::Allocation);
         match entry.makes() {
             Makes::Allocations => entry.draws.iter().filter_map(|draw| find(draw.allocation_id)).collect(),
+            Makes::PendingAllocations => entry.pending_moved().filter_map(find).collect(),
             Makes::Allocation => find(entry.reference).into_iter().collect(),
             Makes::Usage | Makes::CapturingUsage | Makes::Reservation | Makes::Nothing => Vec::new(),
         }

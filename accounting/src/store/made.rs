@@ -32,6 +32,7 @@ impl MadeRows {
             Makes::Allocations => {
                 entry.draws.iter().filter_map(|draw| allocation(draw.allocation_id)).collect()
             }
+            Makes::PendingAllocations => entry.pending_moved().filter_map(allocation).collect(),
             Makes::Allocation => allocation(entry.reference).into_iter().collect(),
             Makes::Usage => usage(entry.reference).into_iter().collect(),
             Makes::CapturingUsage => {
@@ -48,6 +49,7 @@ pub(super) fn allocations(entries: &[OwnEntry]) -> Vec<Key> {
     let made = |(user_id, entry): &OwnEntry| {
         let ids: Vec<Uuid> = match entry.makes() {
             Makes::Allocations => entry.draws.iter().map(|draw| draw.allocation_id).collect(),
+            Makes::PendingAllocations => entry.pending_moved().collect(),
             Makes::Allocation => vec![entry.reference],
             _ => Vec::new(),
         };

@@ -4,8 +4,9 @@ use super::made::{MadeRows, OwnEntry};
 use super::salt_seed;
 use crate::ledger::chain::{self, Digest};
 
-/// Rows that are sealed in one transaction: a few megabytes, and a moment's lock.
-pub(super) const PAGE: i64 = 1_000;
+/// Rows that are sealed in one transaction: a few megabytes, and a moment's lock. Few where
+/// it is built for tests, so that these come between two.
+pub(super) const PAGE: i64 = if cfg!(debug_assertions) { 50 } else { 1_000 };
 
 /// Seals entries that follow one another, of one account or several. `previous` is the hash
 /// of the entry before the first of them, if there is one.

@@ -43,23 +43,113 @@ impl Fixture {
         &self.url
     }
 
-    /// Runs `sql` as somebody does who has the database's password. `{second}` in it is what
-    /// adds a second to a time, `{bytes}` 32 bytes.
+    /// Runs `sql` as somebody does who has the database's password. Names in braces are what
+    /// the two databases write differently: see [`Fixture::dialect`].
     pub(crate) async fn tamper(&self, sql: &str) -> u64 {
-        if self.url.starts_with("sqlite:") {
-            let sql = sql.replace("{second}", "1000000").replace("{bytes}", "zeroblob(32)");
-            let mut connection = SqliteConnection::connect(&self.url).await.expect("opened");
-            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("tampered");
-            connection.close().await.expect("closed");
-            done.rows_affected()
-        } else {
-            let sql = sql.replace("{second}", "interval '1 second'");
-            let sql = sql.replace("{bytes}", "decode(repeat('00', 32), 'hex')");
-            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
-            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("tampered");
-            connection.close().await.expect("closed");
-            done.rows_affected()
+        self.execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The same, where a constraint may refuse it: then it says nothing.
+    pub(crate) async fn try_tamper(&self, sql: &str) -> Option<u64> {
+        match self.execute(sql).await {
+            Ok(rows) => Some(rows),
+            Err(sqlx::Error::Database(error)) if error.is_check_violation() => None,
+            Err(error) => panic!("{sql}: {error}"),
         }
+    }
+
+    async fn execute(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = self.dialect(sql);
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await?;
+            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await;
+            connection.close().await?;
+            Ok(done?.rows_affected())
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            let done = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await;
+            connection.close().await?;
+            Ok(done?.rows_affected())
+        }
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// `{second}` is what adds a second to a time, `{bytes}` 32 bytes, `{salt}` 16, `{empty}` none, `{id}` an
+    /// id that nothing has, `{object}` some metadata, `{text}` the type, `{draws}` and
+    /// `{units}` what these columns hold with other ids or numbers.
+    fn dialect(&self, sql: &str) -> String {
+        const NAMES: [(&str, &str, &str); 9] = [
+            ("{second}", "1000000", "interval '1 second'"),
+            ("{bytes}", "zeroblob(32)", "decode(repeat('00', 32), 'hex')"),
+            ("{salt}", "zeroblob(16)", "decode(repeat('00', 16), 'hex')"),
+            ("{empty}", "x''", "''::bytea"),
+            ("{id}", "zeroblob(16)", "'00000000-0000-0000-0000-000000000000'::uuid"),
+            ("{object}", "'{\"added\":1}'", "'{\"added\":1}'"),
+            ("{text}", "TEXT", "text"),
+            (
+                "{draws}",
+                "replace(draws, '000-0000', '001-0000')",
+                "replace(draws::text, '000-0000', '001-0000')::json",
+            ),
+            ("{units}", "replace(units, ':', ':1')", "replace(units::text, ':', ':1')::json"),
+        ];
+        let is_sqlite = self.is_sqlite();
+        let write = |sql: String, (name, lite, full): &(&str, &str, &str)| {
+            sql.replace(name, if is_sqlite { lite } else { full })
+        };
+        NAMES.iter().fold(sql.to_owned(), write)
+    }
+
+    /// Makes the database what a migration from a release without hashes leaves to be sealed.
+    pub(crate) async fn unseal(&self) {
+        let allow = if self.is_sqlite() {
+            "DROP TRIGGER entries_are_sealed"
+        } else {
+            "ALTER TABLE entries DROP CONSTRAINT entries_hash_check"
+        };
+        for sql in [
+            allow,
+            "UPDATE entries SET made_digest = NULL, text_salt = NULL, text_digest = NULL, hash = NULL",
+            "UPDATE accounts SET chain_head = NULL",
+            "UPDATE credit_allocations SET terms_digest = CASE WHEN is_pending THEN {empty} END",
+            "UPDATE reservations SET terms_digest = {empty}",
+        ] {
+            self.tamper(sql).await;
+        }
+    }
+
+    /// How many entries have no hash.
+    pub(crate) async fn count_unsealed(&self) -> i64 {
+        let query = "SELECT count(*) FROM entries WHERE hash IS NULL";
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opened");
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("readable")
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("readable")
+        }
+    }
+
+    /// The columns of `table`.
+    pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
+        if self.is_sqlite() {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("opened");
+            let query = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(table);
+            query.fetch_all(&mut connection).await.expect("readable")
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("connected");
+            let query = "SELECT column_name::text FROM information_schema.columns
+                         WHERE table_schema = 'public' AND table_name = $1";
+            sqlx::query_scalar(query).bind(table).fetch_all(&mut connection).await.expect("readable")
+        }
+    }
+
+    /// Another fresh database on the same server.
+    pub(crate) async fn another(&self) -> Self {
+        if self.is_sqlite() { Self::sqlite() } else { Self::postgres().await.expect("as before") }
     }
 
     /// A store such as one process has.

@@ -6,6 +6,7 @@ mod explaining;
 mod fixture;
 mod histories;
 mod holding;
+mod mutating;
 mod outbox;
 mod pricing;
 mod racing;
@@ -13,6 +14,7 @@ mod racing_spends;
 mod reading;
 mod refusing;
 mod relaying;
+mod sealing;
 mod spending;
 mod summing;
 mod transferring;
@@ -81,6 +83,12 @@ over_both_stores! {
     crate::racing_spends::corrections_at_once_both_count as corrections_at_once_both_count,
     crate::auditing::a_history_audits_clean_and_any_change_is_found
         as a_history_audits_clean_and_any_change_is_found,
+    crate::auditing::of_many_findings_on_one_account_some_are_told
+        as of_many_findings_on_one_account_some_are_told,
+    crate::mutating::a_changed_row_is_found_whichever_column_it_is
+        as a_changed_row_is_found_whichever_column_it_is,
+    crate::mutating::every_row_that_is_lost_or_added_is_found as every_row_that_is_lost_or_added_is_found,
+    crate::sealing::sealing_goes_on_where_it_was_killed as sealing_goes_on_where_it_was_killed,
     crate::auditing::an_anchor_finds_what_agrees_with_itself as an_anchor_finds_what_agrees_with_itself,
     crate::auditing::erasing_a_reason_breaks_nothing as erasing_a_reason_breaks_nothing,
     crate::auditing::live_load_is_no_drift as live_load_is_no_drift,

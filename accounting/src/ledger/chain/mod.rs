@@ -12,7 +12,9 @@ use self::encoder::Encoder;
 pub use self::terms::{Made, made_digest, row_digest};
 pub use self::texts::{matches_texts, text_digest};
 
-use super::entry::{Entry, EntryKind};
+use uuid::Uuid;
+
+use super::entry::{Draw, Entry, EntryKind};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -97,6 +99,9 @@ pub fn hex(bytes: &[u8]) -> String {
 pub enum Makes {
     /// The allocations that it draws on, in their order.
     Allocations,
+    /// The allocations that it names by a draw of nothing: a transfer took them before
+    /// their time came.
+    PendingAllocations,
     /// The allocation that it refers to, which it draws nothing from.
     Allocation,
     /// The usage that it refers to.
@@ -110,6 +115,12 @@ pub enum Makes {
 }
 
 impl Entry {
+    /// The allocations that a draw of nothing names: pending ones that a transfer moved.
+    pub fn pending_moved(&self) -> impl Iterator<Item = Uuid> {
+        let is_nothing = |draw: &&Draw| draw.remaining == 0 && draw.reserved == 0;
+        self.draws.iter().filter(is_nothing).map(|draw| draw.allocation_id)
+    }
+
     /// What it is the first to name.
     #[must_use]
     pub fn makes(&self) -> Makes {
@@ -120,6 +131,7 @@ impl Entry {
             EntryKind::Adjustment if self.credits > 0 => Makes::Allocations,
             // Voided before its time came, so no entry has named it.
             EntryKind::Void if self.draws.is_empty() => Makes::Allocation,
+            EntryKind::TransferOut => Makes::PendingAllocations,
             EntryKind::Usage => Makes::Usage,
             EntryKind::Capture => Makes::CapturingUsage,
             EntryKind::Reservation => Makes::Reservation,
@@ -127,7 +139,6 @@ impl Entry {
             | EntryKind::Refund
             | EntryKind::Release
             | EntryKind::Void
-            | EntryKind::TransferOut
             | EntryKind::Adjustment => Makes::Nothing,
         }
     }

@@ -1,10 +1,8 @@
 //! One entry worked out by hand: the bytes and the hash of docs/ledger.md.
 
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::*;
-use crate::ledger::entry::Draw;
 
 fn entry() -> Entry {
     Entry {

@@ -50,7 +50,8 @@ pub fn text_digest(salt: &Salt, reason: Option<&str>, made: &[Made<'_>]) -> Opti
 #[must_use]
 pub fn matches_texts(seal: &Seal, reason: Option<&str>, made: &[Made<'_>]) -> bool {
     match &seal.text_salt {
-        Some(salt) => text_digest(salt, reason, made) == seal.text_digest,
+        // A salt without a digest proves nothing, and none was given.
+        Some(salt) => seal.text_digest.is_some() && text_digest(salt, reason, made) == seal.text_digest,
         None => is_without_text(reason, made),
     }
 }
