@@ -127,15 +127,15 @@ fn id_of(reply: &Reply, what: &str) -> String {
 }
 
 /// One client: books on the hot account and on others until enough was promised.
-async fn client(accounting: &Accounting, number: u64, promised: &AtomicUsize) -> Vec<Promise> {
+async fn client(accounting: &Accounting, number: u64, answered: &AtomicUsize) -> Vec<Promise> {
     let mut random = StdRng::seed_from_u64(number);
     let mut promises = Vec::new();
     let mut count = 0;
     let promise = |promises: &mut Vec<Promise>, promise| {
         promises.push(promise);
-        promised.fetch_add(1, Ordering::Relaxed);
+        answered.fetch_add(1, Ordering::Relaxed);
     };
-    while promised.load(Ordering::Relaxed) < PROMISES {
+    while answered.load(Ordering::Relaxed) < PROMISES {
         let user = user(if random.random_range(0..4) == 0 { 0 } else { random.random_range(1..ACCOUNTS) });
         let account = format!("/v1/accounts/{user}");
         let credits: i64 = random.random_range(1..=60);
@@ -185,11 +185,11 @@ async fn havoc(
     accounting: &Accounting,
     processes: &mut [Process; 2],
     postgres: &OwnPostgres,
-    promised: &AtomicUsize,
+    answered: &AtomicUsize,
 ) {
     let reach = async |share: usize| {
         within(Duration::from_mins(3), "the work goes on", async || {
-            promised.load(Ordering::Relaxed) >= PROMISES * share / 4
+            answered.load(Ordering::Relaxed) >= PROMISES * share / 4
         })
         .await;
     };
@@ -270,9 +270,9 @@ async fn two_processes_hammered_and_killed_keep_every_promise_once() {
     }
     fund(&accounting).await;
 
-    let promised = AtomicUsize::new(0);
-    let clients = join_all((0..CLIENTS).map(|number| client(&accounting, number, &promised)));
-    let (promises, ()) = join(clients, havoc(&accounting, &mut processes, &postgres, &promised)).await;
+    let answered = AtomicUsize::new(0);
+    let clients = join_all((0..CLIENTS).map(|number| client(&accounting, number, &answered)));
+    let (promises, ()) = join(clients, havoc(&accounting, &mut processes, &postgres, &answered)).await;
     let promises: Vec<Promise> = promises.into_iter().flatten().collect();
     assert!(promises.len() >= PROMISES, "{} promises", promises.len());
 

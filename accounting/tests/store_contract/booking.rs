@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::fixture::{
     Fixture, NOON, account, allocate, allocate_until, booked, check_books, entries, post, post_with,
-    registered, snapshot,
+    registered, snapshot, spend,
 };
 
 pub(crate) async fn credits_wait_on_a_placeholder(fixture: Fixture) {
@@ -54,6 +54,40 @@ pub(crate) async fn a_key_is_answered_alike_and_later_by_address(fixture: Fixtur
     // A key counts within its account.
     assert!(!booked(post(&store, allocate("u2", "k1", 6)).await).is_replay);
     assert_eq!(account(&store, "u1").await.account.available, 12);
+}
+
+/// As when a commit's answer was lost: with the same ids, among commands that are new, and
+/// with some that would be refused by now.
+pub(crate) async fn a_batch_posted_again_is_answered_alike(fixture: Fixture) {
+    let store = fixture.store().await;
+    let batch = [
+        allocate("u1", "k1", 50),
+        spend("u1", "k2", 40),
+        spend("u1", "k3", 40),
+        allocate("u2", "k1", 7),
+        spend("u2", "k2", 7),
+    ];
+    let first = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    let insufficient = Rejection::InsufficientCredits { available: 10, required: 40 };
+    assert_eq!(first[2], Err(insufficient.clone()));
+    let mut more = vec![spend("u1", "k4", 10)];
+    more.extend(batch.iter().cloned());
+    let again = store.post(&more, Policies::DEFAULT).await.expect("posted");
+    let told = |posted: &Result<Receipt, Rejection>| booked(posted.clone()).body;
+    assert!(!booked(again[0].clone()).is_replay);
+    for place in [0, 1, 3, 4] {
+        assert_eq!(told(&again[place + 1]), told(&first[place]), "command {place}");
+        assert!(booked(again[place + 1].clone()).is_replay, "command {place}");
+    }
+    assert_eq!(again[3], Err(Rejection::InsufficientCredits { available: 0, required: 40 }));
+    // Alone, a spend of what is gone is answered as it was, and not refused.
+    let last = store.post(&batch[4..], Policies::DEFAULT).await.expect("posted");
+    assert_eq!(told(&last[0]), told(&first[4]));
+    for (user_id, count) in [("u1", 3), ("u2", 2)] {
+        assert_eq!(account(&store, user_id).await.account.available, 0, "{user_id}");
+        assert_eq!(entries(&store, user_id).await.len(), count, "{user_id}");
+        check_books(&store, user_id).await;
+    }
 }
 
 pub(crate) async fn a_batch_keeps_the_order_of_one_user(fixture: Fixture) {

@@ -47,6 +47,7 @@ macro_rules! over_both_stores {
 over_both_stores! {
     crate::booking::credits_wait_on_a_placeholder as credits_wait_on_a_placeholder,
     crate::booking::a_key_is_answered_alike_and_later_by_address as a_key_is_answered_alike_and_later_by_address,
+    crate::booking::a_batch_posted_again_is_answered_alike as a_batch_posted_again_is_answered_alike,
     crate::booking::a_batch_keeps_the_order_of_one_user as a_batch_keeps_the_order_of_one_user,
     crate::booking::what_ran_out_is_booked_and_never_shown as what_ran_out_is_booked_and_never_shown,
     crate::booking::welcome_credits_come_once as welcome_credits_come_once,

@@ -8,16 +8,20 @@ use crate::ledger::{Account, AccountState, Accounts, Entry, KeyRecord};
 use crate::store::StoreError;
 
 /// Writes every change that `accounts` hold. Not, and says so, if one of the new keys was
-/// used before: the transaction is of no more use then.
+/// used before: the transaction is of no more use then. Keys come first, since a batch that
+/// is posted again makes everything under the same ids again.
 pub(super) async fn save(
     connection: &mut PgConnection,
     accounts: &Accounts,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
+    if !insert_keys(connection, &of_each(accounts, |state| &state.new_keys)).await? {
+        return Ok(false);
+    }
     update_accounts(connection, accounts, now).await?;
     save_resources::save(connection, accounts).await?;
     insert_entries(connection, &of_each(accounts, |state| &state.entries)).await?;
-    insert_keys(connection, &of_each(accounts, |state| &state.new_keys)).await
+    Ok(true)
 }
 
 /// What `part` names of every account, with the account's id.
