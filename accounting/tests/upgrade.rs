@@ -181,7 +181,7 @@ async fn reservations_of_a_sqlite_file_stay() {
     let files = accrue_testkit::data_dir();
     let url = format!("sqlite:{}", files.path().join("accounting.db").display());
     let mut connection = SqliteConnection::connect(&format!("{url}?mode=rwc")).await.expect("opened");
-    let migrator = migrations_before("sqlite", "0004").await;
+    let migrator = migrations_before("sqlite", "0003").await;
     migrator.run_direct(None, &mut connection, false).await.expect("migrated");
     let rows = a_reservation("x'0198000000007000800000000000abcd'", "1767225600000000", "1775001600000000");
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.expect("rows");
@@ -193,7 +193,7 @@ async fn reservations_of_a_sqlite_file_stay() {
 async fn reservations_of_a_postgres_database_stay() {
     let Some(database) = accrue_testkit::postgres().await else { return };
     let mut connection = PgConnection::connect(database.url()).await.expect("connected");
-    let migrator = migrations_before("postgres", "0006").await;
+    let migrator = migrations_before("postgres", "0005").await;
     migrator.run_direct(None, &mut connection, false).await.expect("migrated");
     let rows = a_reservation("'01980000-0000-7000-8000-00000000abcd'", "'2026-01-01Z'", "'2026-04-01Z'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut connection).await.expect("rows");
