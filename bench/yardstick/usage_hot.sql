@@ -25,4 +25,4 @@ WITH key AS (
     SELECT user_id, usage_id, :credits, id, 'bench' FROM account
 )
 INSERT INTO entries (user_id, seq, credits, balance_after, allocation_id)
-SELECT user_id, last_seq, -:credits, available, id FROM account;
+SELECT user_id, last_seq, -(:credits)::bigint, available, id FROM account;
