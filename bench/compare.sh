@@ -3,7 +3,7 @@
 
 readonly CONNECTIONS=256
 
-# compare NAME ROUTE BODY: the yardsticks are NAME.sql and NAME_hot.sql.
+# compare NAME ROUTE BODY: the yardstick is NAME.sql.
 compare() {
     local name=$1 spread hot best_spread best_hot
     booking=$2
@@ -13,12 +13,12 @@ compare() {
     load "$CONNECTIONS" 0 1 "$users"
     spread=$rate
     echo "accrue, $CONNECTIONS connections over $users users: $spread/s, p50 $p50 ms, p99 $p99 ms"
-    best "$name.sql" 8 16 32 64
+    best "$name" 1 "$users" 8 16 32 64
     best_spread=$best
     load "$CONNECTIONS" 0 0 0
     hot=$rate
     echo "accrue, $CONNECTIONS connections on one hot account: $hot/s, p50 $p50 ms, p99 $p99 ms"
-    best "${name}_hot.sql" 1 4 8 16 32
+    best "$name" 0 0 1 4 8 16 32
     best_hot=$best
     # Each connection waits so long between two requests that all of them make half of it.
     load "$CONNECTIONS" $((CONNECTIONS * 2000 / spread)) 1 "$users"

@@ -74,20 +74,20 @@ stop_services() {
     running=()
 }
 
-# yardstick FILE CLIENTS: transactions a second of a script under pgbench.
+# yardstick NAME FIRST_USER LAST_USER CLIENTS: transactions a second of a script under pgbench.
 yardstick() {
-    "$pgbench" -n -M prepared -f "bench/yardstick/$1" -c "$2" -j 2 -T "$seconds" -D users="$users" \
+    "$pgbench" -n -M prepared -f "bench/yardstick/$1.sql" -D first="$2" -D last="$3" -c "$4" -j 2 -T "$seconds" \
         "$yardstick" 2>"$work/pgbench.err" | sed -n 's/^tps = \([0-9]*\).*/\1/p'
 }
 
-# best FILE CLIENTS…: the most of these, in `best`; each is told.
+# best NAME FIRST_USER LAST_USER CLIENTS…: the most of these, in `best`; each is told.
 best() {
-    local file=$1 clients tps
+    local name=$1 first=$2 last=$3 clients tps
     best=0
-    shift
+    shift 3
     for clients in "$@"; do
-        tps=$(yardstick "$file" "$clients") || true # told below
-        echo "pgbench $file, $clients clients: ${tps:?pgbench failed: $(tail -n 2 "$work/pgbench.err")}/s"
+        tps=$(yardstick "$name" "$first" "$last" "$clients") || true # told below
+        echo "pgbench $name over users $first to $last, $clients clients: ${tps:?pgbench failed: $(tail -n 2 "$work/pgbench.err")}/s"
         if [ "$tps" -gt "$best" ]; then best=$tps; fi
     done
 }

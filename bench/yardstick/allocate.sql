@@ -1,5 +1,5 @@
 -- One statement that does what an allocation does: key, allocation, entry, balance.
-\set user random(1, :users)
+\set user random(:first, :last)
 \set credits 100
 WITH key AS (
     INSERT INTO idempotency_keys (user_id, key, allocation_id)

@@ -1,6 +1,6 @@
 -- One statement that does what a usage does: key, the allocation that burns first, usage,
 -- entry, balance. (A spend over two allocations would take more than one statement.)
-\set user random(1, :users)
+\set user random(:first, :last)
 \set credits 10
 WITH key AS (
     INSERT INTO idempotency_keys (user_id, key, allocation_id)
