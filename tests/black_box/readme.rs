@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use accrue_testkit::eventually;
+
 use crate::process::Process;
 
 /// The block of shell below the heading, with the addresses, the binary and the directory of
@@ -41,6 +43,10 @@ async fn the_walk_through_can_be_pasted_twice() {
     ];
     let process = Process::start(&[], &environment);
     let (auth, accounting) = (process.url_of("auth").await, process.url_of("accounting").await);
+    // Nobody pastes before the first administrator is shown, and the list that ends the
+    // walk-through would show that one among the newest.
+    let is_shown = async || process.logs().contains("The first administrator");
+    eventually("the first administrator is shown", is_shown).await;
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("SKIP curl: it is not installed");
         return;
