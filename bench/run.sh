@@ -21,7 +21,7 @@ what both sides did; the last lines are `ratio NAME=VALUE`. NAME is
   ACCRUE_TEST_INSTALL=no     do not install what is missing (wrk, pgbench)
 
 Both sides run with fsync on, alone on the machine if the figures are to mean anything.
-exit code: 0 measured, 1 it could not run or answers went wrong, 3 a program is missing
+exit code: 0 measured, 1 it could not run or answers went wrong, 2 wrong arguments, 3 a program is missing
 EOF
 }
 
