@@ -8,7 +8,8 @@ compare() {
     local name=$1 spread hot best_spread best_hot
     booking=$2
     body=$3
-    # Each side once before it counts: plans, pools, files.
+    season
+    # Each side once before it counts: plans, pools, caches.
     seconds=3 load "$CONNECTIONS" 0 1 "$users"
     load "$CONNECTIONS" 0 1 "$users"
     spread=$rate

@@ -7,6 +7,7 @@ bench_history() {
     start_services
     booking=allocations
     body='{"credits":100,"reason":"bench"}'
+    season
     fill 0 "$FEW"
     measure "$FEW"
     local with_few=$rate

@@ -25,6 +25,14 @@ start_postgres() {
     accounting_database=${postgres%/*}/accounting
 }
 
+# A server that has run for a while writes its log into files that it has written before. A
+# new one makes each first, and everybody waits meanwhile.
+season() {
+    say "filling the server's log once"
+    sql "$yardstick" -c 'CREATE TABLE filler AS SELECT repeat(md5(i::text), 30) FROM generate_series(1, 800000) i' \
+        -c 'DROP TABLE filler' -c 'CHECKPOINT'
+}
+
 sql() { psql --no-psqlrc --quiet --tuples-only --no-align -v ON_ERROR_STOP=1 "$@"; }
 
 build() {

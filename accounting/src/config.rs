@@ -19,7 +19,6 @@ pub use self::database::DatabaseArgs;
 /// Where auth is, and what it calls itself, unless either was told otherwise.
 const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";
 const DEFAULT_AUDIENCE: &str = "accrue";
-const DEFAULT_LANES: usize = 4;
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
 const DEFAULT_DEADLINE_MS: u64 = 10_000;
 
@@ -64,9 +63,10 @@ pub struct AccountingArgs {
     /// Below how many available credits an event tells that the balance is low; 0 is never
     #[arg(long, env = "ACCOUNTING_BALANCE_LOW", default_value_t = 0, value_name = "CREDITS")]
     accounting_balance_low: i64,
-    /// Batches that are posted side by side, each on a connection of its own
-    #[arg(long, env = "ACCOUNTING_LANES", default_value_t = DEFAULT_LANES, value_name = "COUNT")]
-    accounting_lanes: usize,
+    /// Batches that are posted side by side, each on a connection of its own; by default as
+    /// many as the machine has cores, 2 to 8
+    #[arg(long, env = "ACCOUNTING_LANES", value_name = "COUNT")]
+    accounting_lanes: Option<usize>,
     /// Requests answered at once; what comes on top is answered with 503
     #[arg(long, env = "ACCOUNTING_MAX_IN_FLIGHT", default_value_t = DEFAULT_MAX_IN_FLIGHT, value_name = "COUNT")]
     accounting_max_in_flight: usize,
@@ -179,6 +179,12 @@ pub struct AccountingConfig {
     pub request_deadline: Duration,
 }
 
+/// A lane keeps one core of the database's server busy; more than there are cores make
+/// batches small and each of them dear.
+fn default_lanes() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
 impl AccountingConfig {
     /// What holds where nothing is set.
     #[must_use]
@@ -188,7 +194,7 @@ impl AccountingConfig {
             database_url: None,
             tokens: TokenConfig::default(),
             policies: Policies::DEFAULT,
-            lanes: DEFAULT_LANES,
+            lanes: default_lanes(),
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
         }
@@ -212,7 +218,8 @@ impl AccountingArgs {
         let tokens = problems.take(tokens.map_err(|error| format!("ACCOUNTING_TOKEN_ISSUER: {error}")));
         let jwks_url = self.accounting_jwks_url.map(|text| http_url(&text)).transpose();
         let jwks_url = problems.take(jwks_url.map_err(|error| format!("ACCOUNTING_JWKS_URL: {error}")));
-        let (credits, lanes) = (self.accounting_welcome_credits, self.accounting_lanes);
+        let (credits, lanes) =
+            (self.accounting_welcome_credits, self.accounting_lanes.unwrap_or_else(default_lanes));
         let credits = problems.in_range("ACCOUNTING_WELCOME_CREDITS", credits, 0..=CREDITS_LIMIT - 1);
         let lanes = problems.in_range("ACCOUNTING_LANES", lanes, 1..=64);
         let events = event_policy(self.accounting_events, self.accounting_balance_low, problems);
