@@ -16,6 +16,8 @@ need() {
 }
 
 start_postgres() {
+    # A server whose database is larger than its default of 128 MB gets more, for both sides.
+    export ACCRUE_TEST_POSTGRES_SETTINGS=shared_buffers=2GB
     postgres=$(ACCRUE_TEST_OWNER_PID=$$ ACCRUE_TEST_DOCKER=no tests/servers/postgres.sh start "$work/postgres")
     need psql postgresql-client
     pgbench=$(command -v pgbench || ls /usr/lib/postgresql/*/bin/pgbench 2>/dev/null | tail -n 1) || true

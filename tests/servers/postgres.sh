@@ -54,8 +54,10 @@ start_program() {
     local lock_file=$dir/data/postmaster.pid
     rm -f "$lock_file"
     # No socket file: its path would be too long in many a directory.
+    local arguments
+    mapfile -t arguments < <(image_arguments)
     launch "$dir/pid" "${run[@]}" "$program/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories= -c max_connections="$MAX_CONNECTIONS"
+        -c unix_socket_directories= "${arguments[@]}"
     wait_for grep -qs '^ready' "$lock_file"
 }
 
@@ -67,7 +69,13 @@ discard_program() {
 }
 
 image_options() { printf '%s\n' -e POSTGRES_HOST_AUTH_METHOD=trust; }
-image_arguments() { printf '%s\n' -c "max_connections=$MAX_CONNECTIONS"; }
+image_arguments() {
+    local setting
+    # A benchmark's own settings, NAME=VALUE each.
+    for setting in max_connections="$MAX_CONNECTIONS" ${ACCRUE_TEST_POSTGRES_SETTINGS:-}; do
+        printf '%s\n' -c "$setting"
+    done
+}
 image_answers() { docker exec "$1" pg_isready -q -h 127.0.0.1 -U postgres 2>/dev/null; }
 
 main "$@"
