@@ -1,9 +1,9 @@
 //! `accrue audit`: whether accounting's books agree with themselves, and with what was kept of them.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use accrue_accounting::audit::{Anchor, AuditError, Finding, Progress, audit};
 use accrue_accounting::config::DatabaseArgs;
@@ -13,15 +13,12 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::data_dir;
+use crate::{data_dir, progress};
 
 /// What an exit code says besides 0, all agrees.
 const DRIFT: u8 = 1;
 const BAD_SETTINGS: u8 = 2;
 const UNREAD: u8 = 3;
-/// How often progress is told on a terminal, and elsewhere.
-const SOON: Duration = Duration::from_millis(500);
-const LATER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
@@ -78,7 +75,11 @@ async fn look(url: &SecretString, user: Option<&str>, anchor: Option<&Path>) -> 
         found += 1;
         drop(writeln!(std::io::stdout(), "{finding}"));
     };
-    let mut tell = teller();
+    let (begun, mut line) = (Instant::now(), progress::Progress::new());
+    let mut tell = move |accounts: u64, entries: u64| {
+        let a_second = u128::from(entries) * 1_000 / begun.elapsed().as_millis().max(1);
+        line.tell(|| format!("{accounts} accounts, {entries} entries, {a_second} entries/s"));
+    };
     let mut progress = Progress::new(&mut tell);
     let looked = audit(&*source, user, anchor.as_mut(), &mut progress, &mut report).await;
     let (accounts, entries) = (progress.accounts, progress.entries);
@@ -93,20 +94,4 @@ async fn look(url: &SecretString, user: Option<&str>, anchor: Option<&Path>) -> 
     anyhow::ensure!(accounts > 0 || user.is_none() || found > 0, "there is no account of this user id");
     eprintln!("{accounts} account(s) and {entries} entries were looked at; {found} finding(s)");
     Ok(is_clean)
-}
-
-/// Tells on standard error how far it is: in one line that changes on a terminal, in a line
-/// every few seconds elsewhere.
-fn teller() -> impl FnMut(u64, u64) + Send {
-    let is_terminal = std::io::stderr().is_terminal();
-    let (begun, mut told) = (Instant::now(), Instant::now());
-    move |accounts, entries| {
-        if told.elapsed() < if is_terminal { SOON } else { LATER } {
-            return;
-        }
-        told = Instant::now();
-        let a_second = u128::from(entries) * 1_000 / begun.elapsed().as_millis().max(1);
-        let line = format!("{accounts} accounts, {entries} entries, {a_second} entries/s");
-        if is_terminal { eprint!("\r{line}\x1b[K") } else { eprintln!("{line}") }
-    }
 }

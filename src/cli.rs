@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::admin::AdminArgs;
 use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
+use crate::reconcile::ReconcileArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Compare every balance with the entries it comes from, and every entry with its hash: exit with
     /// 0 if all of it agrees, 1 if not, 2 if the settings are wrong, 3 if it could not be read
     Audit(AuditArgs),
+    /// Compare the users of both services, and repair where they disagree if told to: exit with 0 if
+    /// they agree by now, 1 if not, 2 if the settings are wrong, 3 if not everybody could be looked at
+    Reconcile(ReconcileArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
     /// Ask services whether they are ready: exit with 0 if they are, 1 if not

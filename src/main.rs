@@ -15,6 +15,8 @@ mod health;
 mod host;
 mod key_file;
 mod migrate;
+mod progress;
+mod reconcile;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Admin(args)) => admin::run(args).await,
         Some(Command::Audit(args)) => Ok(audit::run(args).await),
+        Some(Command::Reconcile(args)) => Ok(reconcile::run(args).await),
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
     }
