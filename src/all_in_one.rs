@@ -9,7 +9,7 @@ use accrue_accounting::config::{AccountingConfig, TokenConfig};
 use accrue_auth::config::AuthConfig;
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::settings::Problems;
-use accrue_events::broker::{Broker, Topology};
+use accrue_events::broker::{Broker, Topology, Trust};
 use anyhow::Context as _;
 
 use crate::cli::AllInOneArgs;
@@ -66,6 +66,7 @@ impl Settings {
         accounting.database_url = Some(data_dir.sqlite_url("accounting.db").into());
         let broker = accrue_events::broker::open(
             &data_dir.sqlite_url("broker.db"),
+            Trust::default(),
             Topology::default(),
             Arc::new(SystemClock),
         )?;

@@ -1,11 +1,11 @@
 //! The broker's settings, and the broker that they name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::settings::Problems;
-use accrue_events::broker::{Broker, Topology, open};
+use accrue_events::broker::{Broker, Topology, Trust, open};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -18,6 +18,10 @@ pub(crate) struct BrokerArgs {
     /// A file that holds that URL
     #[arg(long, env = "BROKER_URL_FILE", value_name = "PATH")]
     broker_url_file: Option<PathBuf>,
+    /// A file of certificates, in PEM form, that vouch for a broker at `amqps://`, besides those that
+    /// the system trusts
+    #[arg(long, env = "BROKER_CA_FILE", value_name = "PATH")]
+    broker_ca_file: Option<PathBuf>,
     /// What the names of our exchanges and queues begin with
     #[arg(long, env = "BROKER_PREFIX", default_value = "accrue", value_name = "PREFIX")]
     broker_prefix: String,
@@ -32,6 +36,8 @@ impl BrokerArgs {
         let topology = Topology::new(self.broker_prefix).map_err(|error| format!("BROKER_PREFIX: {error}"));
         // With the default in its place a wrong URL is told as well.
         let topology = problems.take(topology).unwrap_or_default();
+        let trust = self.broker_ca_file.map(|path| trust(&path)).transpose();
+        let trust = problems.take(trust).flatten().unwrap_or_default();
         let url = if given {
             url?
         } else if let Some(url) = fallback_url {
@@ -41,7 +47,13 @@ impl BrokerArgs {
             return None;
         };
         let broker =
-            open(&url, topology, Arc::new(SystemClock)).map_err(|error| format!("BROKER_URL: {error}"));
+            open(&url, trust, topology, Arc::new(SystemClock)).map_err(|error| format!("BROKER_URL: {error}"));
         problems.take(broker)
     }
+}
+
+fn trust(path: &Path) -> Result<Trust, String> {
+    let told = |error: &dyn std::fmt::Display| format!("BROKER_CA_FILE: {}: {error}", path.display());
+    let pem = std::fs::read_to_string(path).map_err(|error| told(&error))?;
+    Trust::in_certificates(&pem).map_err(|error| told(&error))
 }

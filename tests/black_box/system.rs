@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use accrue_chassis::clock::SystemClock;
-use accrue_events::broker::{Broker, Depth, Topology, open};
+use accrue_events::broker::{Broker, Depth, Topology, Trust, open};
 use accrue_testkit::{TestMongo, TestPostgres, TestRabbit, eventually, within};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Shape {
                 (servers.2.url().to_owned(), Topology::new(servers.2.prefix()).expect("a prefix"))
             }
         };
-        open(&url, topology, Arc::new(SystemClock)).expect("a broker")
+        open(&url, Trust::default(), topology, Arc::new(SystemClock)).expect("a broker")
     }
 }
 

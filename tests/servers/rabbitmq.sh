@@ -27,7 +27,7 @@ start_program() {
     if [ ! -f "$dir/url" ]; then
         free_port >"$dir/dist_port"
         free_port >"$dir/epmd_port"
-        : >"$dir/rabbitmq.conf"
+        printf '%s' "${ACCRUE_TEST_RABBITMQ_CONFIG:-}" >"$dir/rabbitmq.conf"
         echo '[].' >"$dir/plugins"
         echo "from $program" >"$dir/origin"
     fi

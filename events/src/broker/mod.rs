@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use destination::Destination;
-pub use open::{Broker, Depth, OpenError, open};
+pub use open::{Broker, Depth, NoCertificate, OpenError, Trust, open};
 pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 
 /// A message on its way out.

@@ -55,16 +55,43 @@ pub enum OpenError {
     Sqlite(&'static str),
 }
 
+/// Who vouches for a broker at `amqps://`, besides those whom the system trusts.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    pub(super) certificates: Option<Arc<str>>,
+}
+
+/// What was to vouch for the broker holds no certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")]
+pub struct NoCertificate;
+
+impl Trust {
+    /// Those of these certificates too, in PEM form.
+    ///
+    /// # Errors
+    /// [`NoCertificate`].
+    pub fn in_certificates(pem: &str) -> Result<Self, NoCertificate> {
+        let is_pem = pem.contains("-----BEGIN CERTIFICATE-----") && pem.contains("-----END CERTIFICATE-----");
+        if is_pem { Ok(Self { certificates: Some(pem.into()) }) } else { Err(NoCertificate) }
+    }
+}
+
 /// Picks the adapter for `url`. Nothing is connected or opened before it is used,
 /// so a broker that is down, or a file that cannot be written, is met by whoever
 /// uses it; [`Publisher::connect`] asks.
 ///
 /// # Errors
 /// [`OpenError`] when the URL cannot be one of a broker.
-pub fn open(url: &str, topology: Topology, clock: SharedClock) -> Result<Broker, OpenError> {
+pub fn open(
+    url: &str,
+    trust: Trust,
+    topology: Topology,
+    clock: SharedClock,
+) -> Result<Broker, OpenError> {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     let adapter: Arc<dyn Adapter> = match scheme.as_deref() {
-        Some("amqp" | "amqps") => Arc::new(RabbitBroker::new(url, topology)?),
+        Some("amqp" | "amqps") => Arc::new(RabbitBroker::new(url, trust, topology)?),
         Some("sqlite") => Arc::new(EmbeddedBroker::new(url, &topology, clock)?),
         _ => return Err(OpenError::UnknownScheme),
     };
@@ -107,7 +134,7 @@ mod tests {
     use super::*;
 
     fn refused(url: &str) -> String {
-        match open(url, Topology::default(), Arc::new(SystemClock)) {
+        match open(url, Trust::default(), Topology::default(), Arc::new(SystemClock)) {
             Ok(_) => panic!("{url} was taken"),
             Err(error) => error.to_string(),
         }
@@ -122,7 +149,8 @@ mod tests {
             "sqlite:broker.db",
             "sqlite:///var/lib/accrue/broker.db",
         ] {
-            assert!(open(url, Topology::default(), Arc::new(SystemClock)).is_ok(), "{url}");
+            let opened = open(url, Trust::default(), Topology::default(), Arc::new(SystemClock));
+            assert!(opened.is_ok(), "{url}");
         }
     }
 

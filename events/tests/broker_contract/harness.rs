@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use accrue_chassis::clock::SystemClock;
 use accrue_events::broker::{
-    Broker, DeadLetter, Delivery, Destination, Message, Publication, Settlement, Subscription, Topology, open,
+    Broker, DeadLetter, Delivery, Destination, Message, Publication, Settlement, Subscription, Topology, Trust,
+    open,
 };
 use accrue_testkit::{TestRabbit, eventually};
 use uuid::Uuid;
@@ -36,7 +37,12 @@ fn topology(prefix: &str) -> Topology {
 
 /// A broker at `url`, as another process would open it.
 pub(crate) fn open_at(url: &str, prefix: &str) -> Broker {
-    open(url, topology(prefix), Arc::new(SystemClock)).expect("a good URL")
+    open_trusting(url, Trust::default(), prefix)
+}
+
+/// The same, where somebody vouches for it.
+pub(crate) fn open_trusting(url: &str, trust: Trust, prefix: &str) -> Broker {
+    open(url, trust, topology(prefix), Arc::new(SystemClock)).expect("a good URL")
 }
 
 impl Bench {

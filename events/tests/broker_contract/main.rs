@@ -8,6 +8,7 @@ mod publishing;
 mod rabbitmq;
 mod retrying;
 mod settling;
+mod tls;
 
 /// Makes a test of each function for each adapter.
 macro_rules! contract {

@@ -64,8 +64,18 @@ impl<K: Kind> OwnServer<K> {
     /// When it does not start, or is not there and `ACCRUE_TEST_REQUIRE` names it,
     /// unless the tests were given the URL of one that runs elsewhere.
     pub async fn start() -> Option<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with settings for its script: see `tests/servers/`.
+    ///
+    /// # Panics
+    /// As [`OwnServer::start`].
+    pub async fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
         let dir = server_dir(K::SERVER);
-        let output = call(K::SERVER, "start", dir.path()).await;
+        let mut starting = command(K::SERVER, "start", dir.path());
+        starting.envs(settings.iter().copied());
+        let output = run(starting).await;
         if output.status.code() == Some(ABSENT) {
             let reason = format!("a test needs one to kill: {}", error_text(&output));
             assert!(!K::SERVER.is_required() || K::SERVER.is_given(), "{}: {reason}", K::SERVER.name());
@@ -127,7 +137,10 @@ fn command(server: Server, verb: &str, dir: &Path) -> Command {
 }
 
 async fn call(server: Server, verb: &'static str, dir: &Path) -> Output {
-    let mut command = command(server, verb, dir);
+    run(command(server, verb, dir)).await
+}
+
+async fn run(mut command: Command) -> Output {
     let called = tokio::task::spawn_blocking(move || command.output()).await;
     called.expect("the call does not panic").expect("the scripts of tests/servers can be run")
 }

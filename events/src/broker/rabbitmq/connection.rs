@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::Connection;
 use lapin::uri::AMQPUri;
 
-use super::super::{BrokerError, OpenError, Topology};
+use super::super::{BrokerError, OpenError, Topology, Trust};
 use super::{socket, topology};
 
 /// How long one call to the broker may take.
@@ -21,11 +21,12 @@ const HEARTBEAT_S: u16 = 10;
 /// Where the broker is and what is declared on it.
 pub(super) struct Endpoint {
     uri: AMQPUri,
+    trust: Trust,
     pub(super) topology: Topology,
 }
 
 impl Endpoint {
-    pub(super) fn parse(url: &str, topology: Topology) -> Result<Self, OpenError> {
+    pub(super) fn parse(url: &str, trust: Trust, topology: Topology) -> Result<Self, OpenError> {
         let parsed = url::Url::parse(url).map_err(|_| OpenError::Amqp("it is not a URL"))?;
         // The reasons that lapin gives may repeat the whole URL.
         let mut uri: AMQPUri =
@@ -40,12 +41,12 @@ impl Endpoint {
             return Err(OpenError::Amqp("a vhost's name has at most 255 bytes"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Ok(Self { uri, topology })
+        Ok(Self { uri, trust, topology })
     }
 
     /// Connects. `purpose` is what an operator sees in RabbitMQ's list of connections.
     pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, BrokerError> {
-        within("a connection", CONNECT_LIMIT, socket::connect(self.uri.clone(), purpose)).await
+        within("a connection", CONNECT_LIMIT, socket::connect(self.uri.clone(), &self.trust, purpose)).await
     }
 
     /// Connects and declares the topology.

@@ -19,7 +19,7 @@ use self::dead_letters::RabbitDeadLetters;
 use self::publisher::RabbitPublisher;
 use self::subscriber::RabbitSubscriber;
 use super::open::Adapter;
-use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology};
+use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology, Trust};
 
 /// One RabbitMQ broker or cluster. Every part of it has a connection of its own: an
 /// alarm on the broker blocks a connection that publishes, acks included, and must
@@ -29,8 +29,8 @@ pub(super) struct RabbitBroker {
 }
 
 impl RabbitBroker {
-    pub(super) fn new(url: &str, topology: Topology) -> Result<Self, OpenError> {
-        Ok(Self { endpoint: Arc::new(Endpoint::parse(url, topology)?) })
+    pub(super) fn new(url: &str, trust: Trust, topology: Topology) -> Result<Self, OpenError> {
+        Ok(Self { endpoint: Arc::new(Endpoint::parse(url, trust, topology)?) })
     }
 }
 

@@ -9,6 +9,8 @@ use lapin::tcp::{AMQPUriTcpExt as _, AsyncTcpStream, TLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 
+use super::super::Trust;
+
 /// How long TCP and TLS may take.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -43,9 +45,10 @@ impl Drop for Hold {
 
 /// Connects, as [`Connection::connect_uri`] does; dropped half-way, it leaves no
 /// thread behind.
-pub(super) async fn connect(uri: AMQPUri, purpose: &str) -> lapin::Result<Connection> {
+pub(super) async fn connect(uri: AMQPUri, trust: &Trust, purpose: &str) -> lapin::Result<Connection> {
     let name = format!("accrue {purpose}");
     let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let certificates = trust.certificates.clone();
     let hold = Hold::default();
     let shared = Hold(Arc::clone(&hold.0));
     let runtime = lapin::runtime::default_runtime()?;
@@ -54,7 +57,8 @@ pub(super) async fn connect(uri: AMQPUri, purpose: &str) -> lapin::Result<Connec
         uri,
         runtime,
         async move |uri: AMQPUri, runtime| {
-            let opening = uri.connect_with_config_async(TLSConfig::default(), &runtime);
+            let tls = TLSConfig { cert_chain: certificates.as_deref(), ..TLSConfig::default() };
+            let opening = uri.connect_with_config_async(tls, &runtime);
             let stream = tokio::time::timeout(OPEN_LIMIT, opening)
                 .await
                 .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
