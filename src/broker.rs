@@ -46,8 +46,8 @@ impl BrokerArgs {
             problems.add("BROKER_URL (or BROKER_URL_FILE) is not set: where is the broker?");
             return None;
         };
-        let broker =
-            open(&url, trust, topology, Arc::new(SystemClock)).map_err(|error| format!("BROKER_URL: {error}"));
+        let broker = open(&url, trust, topology, Arc::new(SystemClock))
+            .map_err(|error| format!("BROKER_URL: {error}"));
         problems.take(broker)
     }
 }

@@ -18,3 +18,6 @@ pub use http::openapi;
 pub use own_events::OwnEvents;
 pub use service::{Parts, Service, assemble};
 pub use sweep::Sweep;
+
+#[cfg(test)]
+mod testing;

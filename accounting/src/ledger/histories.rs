@@ -203,12 +203,8 @@ fn adjust(adjustment_id: Uuid, change: Correction) -> Action {
 }
 
 proptest! {
-    // Some hundreds of thousands of commands; more with PROPTEST_CASES.
-    #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases.max(5_000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    // Some hundreds of thousands of commands.
+    #![proptest_config(crate::testing::cases(5_000))]
 
     #[test]
     fn every_history_ends_as_in_the_reference(

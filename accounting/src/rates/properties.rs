@@ -48,11 +48,7 @@ fn card(parts: &[Part]) -> Result<RateCard, Vec<InvalidCard>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases.max(20_000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::testing::cases(20_000))]
 
     #[test]
     fn a_price_is_the_exact_sum_rounded_up_once(parts in prop::collection::vec(any_part(), 1..=MAX_UNIT_KINDS)) {

@@ -83,12 +83,7 @@ impl Trust {
 ///
 /// # Errors
 /// [`OpenError`] when the URL cannot be one of a broker.
-pub fn open(
-    url: &str,
-    trust: Trust,
-    topology: Topology,
-    clock: SharedClock,
-) -> Result<Broker, OpenError> {
+pub fn open(url: &str, trust: Trust, topology: Topology, clock: SharedClock) -> Result<Broker, OpenError> {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     let adapter: Arc<dyn Adapter> = match scheme.as_deref() {
         Some("amqp" | "amqps") => Arc::new(RabbitBroker::new(url, trust, topology)?),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use accrue_chassis::clock::SystemClock;
 use accrue_events::broker::{
-    Broker, DeadLetter, Delivery, Destination, Message, Publication, Settlement, Subscription, Topology, Trust,
-    open,
+    Broker, DeadLetter, Delivery, Destination, Message, Publication, Settlement, Subscription, Topology,
+    Trust, open,
 };
 use accrue_testkit::{TestRabbit, eventually};
 use uuid::Uuid;

@@ -19,7 +19,9 @@ use self::dead_letters::RabbitDeadLetters;
 use self::publisher::RabbitPublisher;
 use self::subscriber::RabbitSubscriber;
 use super::open::Adapter;
-use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology, Trust};
+use super::{
+    BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology, Trust,
+};
 
 /// One RabbitMQ broker or cluster. Every part of it has a connection of its own: an
 /// alarm on the broker blocks a connection that publishes, acks included, and must
