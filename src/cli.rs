@@ -15,8 +15,9 @@ use crate::reconcile::ReconcileArgs;
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
 /// Without a command both services run in this process, on SQLite files and an
-/// embedded broker, and need nothing else. Each setting can be a flag or an
-/// environment variable. Logs go to standard error; `RUST_LOG` sets what is told.
+/// embedded broker, and need nothing else. Each setting can be a flag or the
+/// environment variable named beside it. Logs go to standard error; `RUST_LOG` sets
+/// what is told.
 #[derive(Debug, Parser)]
 #[command(name = "accrue", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -29,7 +30,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the service that keeps users
-    Auth(AuthCommand),
+    Auth(Box<AuthCommand>),
     /// Run the service that keeps credits
     Accounting(AccountingCommand),
     /// Show the whole story end to end; exit with 0 only if every step of it held
@@ -108,10 +109,13 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
+    /// The data directory of an `accrue` that runs everything, if no URL is given
+    #[arg(long, env = "ACCRUE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) auth: AuthArgs,
+    pub(crate) auth: accrue_auth::config::DatabaseArgs,
     #[command(flatten)]
-    pub(crate) accounting: AccountingArgs,
+    pub(crate) accounting: accrue_accounting::config::DatabaseArgs,
 }
 
 #[derive(Debug, Args)]

@@ -50,7 +50,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     drop(rustls::crypto::ring::default_provider().install_default());
     match cli.command {
         None => all_in_one::run(cli.all_in_one).await,
-        Some(Command::Auth(args)) => auth::run(args).await,
+        Some(Command::Auth(args)) => auth::run(*args).await,
         Some(Command::Accounting(args)) => accounting::run(args).await,
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Admin(args)) => admin::run(args).await,

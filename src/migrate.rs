@@ -9,16 +9,22 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 
 use crate::cli::MigrateArgs;
+use crate::data_dir;
 
 pub(crate) async fn run(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::new();
-    let auth = args.auth.check(&mut problems);
-    let accounting = args.accounting.check(&mut problems);
+    let mut auth = args.auth.check(&mut problems).flatten();
+    let mut accounting = args.accounting.check(&mut problems);
     problems.finish()?;
-    let auth = auth.and_then(|config| config.database_url);
-    let accounting = accounting.and_then(|config| config.database_url);
     if auth.is_none() && accounting.is_none() {
-        anyhow::bail!("nothing to do: set AUTH_DATABASE_URL, ACCOUNTING_DATABASE_URL or both");
+        let dir = args.data_dir.context(
+            "nothing to do: set AUTH_DATABASE_URL, ACCOUNTING_DATABASE_URL or both, or name the data directory \
+             of the all-in-one with --data-dir",
+        )?;
+        // Those that are there: it makes what it lacks by itself.
+        let file = |name: &str| dir.join(name).exists().then(|| data_dir::sqlite_url(&dir, name).into());
+        (auth, accounting) = (file("auth.db"), file("accounting.db"));
+        anyhow::ensure!(auth.is_some() || accounting.is_some(), "{} holds no database", dir.display());
     }
     if let Some(url) = auth {
         accrue_auth::store::open(url.expose_secret(), Arc::new(SystemClock), true)

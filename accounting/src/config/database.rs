@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use crate::store;
 
 /// Which database is accounting's.
+// Named, because auth has one of the same name.
 #[derive(Debug, Args)]
+#[group(id = "accounting_database")]
 pub struct DatabaseArgs {
     /// Where credits are kept: `postgres://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:PATH`
     #[arg(long, env = "ACCOUNTING_DATABASE_URL", hide_env_values = true, value_name = "URL")]
