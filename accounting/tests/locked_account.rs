@@ -64,3 +64,24 @@ async fn what_concerns_a_locked_account_is_set_aside() {
         assert_eq!(account.available, available, "{user_id}");
     }
 }
+
+#[tokio::test]
+async fn an_account_that_somebody_is_making_holds_up_nobody_else() {
+    let Some(database) = accrue_testkit::postgres().await else { return };
+    let store = open(database.url(), 1, true, Arc::new(SystemClock)).await.expect("opened");
+    let mut holder = PgConnection::connect(database.url()).await.expect("connected");
+    let mut held = holder.begin().await.expect("begun");
+    sqlx::query("INSERT INTO accounts (user_id, created_at, updated_at) VALUES ('made', now(), now())")
+        .execute(&mut *held)
+        .await
+        .expect("inserted");
+    let first = allocation("there", "first");
+    store.post(&[first], Policies::DEFAULT).await.expect("posted");
+    let batch = ["made", "there"].map(|user_id| allocation(user_id, "second"));
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    assert_eq!(posted[0], Err(Rejection::AccountBusy));
+    assert!(posted[1].is_ok(), "{posted:?}");
+    held.commit().await.expect("let go");
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+}

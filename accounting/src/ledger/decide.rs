@@ -16,22 +16,37 @@ use super::{adjust, allocate, apply_user, capture, refund, reserve, spend, void}
 /// The accounts of a batch by user id.
 pub type Accounts = BTreeMap<String, AccountState>;
 
+/// What the store holds of an account cannot be right: an entry would have taken what is not
+/// there. Most likely it was changed by hand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the balance and the allocations of the account {user_id} disagree")]
+pub struct Overdrawn {
+    /// Whose account.
+    pub user_id: String,
+}
+
 /// Decides a batch in order, at the time read after its accounts were locked. The seed is
 /// random, and for this batch alone.
 ///
+/// # Errors
+/// [`Overdrawn`]: nothing of the batch may be written.
+///
 /// # Panics
 /// When an account that a command names is not there: the store must load each.
-#[must_use]
 pub fn decide_all(
     accounts: &mut Accounts,
     commands: &[Command],
     policies: Policies,
     (now, salt_seed): (OffsetDateTime, SaltSeed),
-) -> Vec<Result<Receipt, Rejection>> {
+) -> Result<Vec<Result<Receipt, Rejection>>, Overdrawn> {
     for state in accounts.values_mut() {
         state.salt_seed = salt_seed;
     }
-    commands.iter().map(|command| decide_one(accounts, command, policies, now)).collect()
+    let decided = commands.iter().map(|command| decide_one(accounts, command, policies, now)).collect();
+    match accounts.iter().find(|(_, state)| state.is_overdrawn) {
+        Some((user_id, _)) => Err(Overdrawn { user_id: user_id.clone() }),
+        None => Ok(decided),
+    }
 }
 
 fn decide_one(
@@ -59,7 +74,8 @@ impl AccountState {
     /// Decides one command at `now`, the time read after the account was locked.
     ///
     /// # Errors
-    /// [`Rejection`]; the state is then what booking the due alone leaves.
+    /// [`Rejection`]; the state is then what booking the due alone leaves, unless it
+    /// [is overdrawn](AccountState::is_overdrawn).
     ///
     /// # Panics
     /// On a transfer, which changes two accounts: that takes [`decide_all`].
@@ -90,6 +106,7 @@ impl AccountState {
         // By the clock, not by this account's time: that is what it was loaded for.
         let target = other.map(|state| Target::settled(state, clock_now)).transpose()?;
         let receipt = self.act(target, command, policies, now)?;
+        self.require_sound()?;
         if let (Some(key), Receipt::Booked(reply)) = (key, &receipt) {
             self.new_keys.push(KeyRecord {
                 key: key.clone(),

@@ -173,6 +173,7 @@ fn off_is_nothing() {
         action: allocate(1, 5, None),
     };
     decide_all(&mut accounts, &[command], Policies::DEFAULT, (at(1), SaltSeed::default()))
+        .expect("sound books")
         .remove(0)
         .expect("room");
     assert_eq!(events_of(&accounts, EventPolicy::Off), []);

@@ -54,7 +54,7 @@ pub use command::{
     Action, Adjust, Allocate, Capture, Command, Correction, OnShortfall, Reserve, Transfer, Use,
 };
 pub use cost::{Cost, Pricing};
-pub use decide::{Accounts, decide_all};
+pub use decide::{Accounts, Overdrawn, decide_all};
 pub use entry::{Draw, Entry, EntryKind};
 pub use events::{EventPolicy, events_of};
 pub use holdings::{Change, Holdings, Identified};

@@ -114,8 +114,8 @@ impl AccountState {
     pub fn spendable_needed<'a>(&self, commands: impl Iterator<Item = &'a Command>) -> Spendable {
         let commands: Vec<&Command> = commands.collect();
         let (mut needed, mut allocations) = (0_i64, 0_i64);
-        // What may be available by then, for corrections to a fixed balance: what is due
-        // can bring all that is pending and all that is held.
+        // The most that may be available by then: what is due can bring all that is pending
+        // and all that is held.
         let super::Account { available, reserved, pending, .. } = self.account;
         let mut ceiling = available.saturating_add(reserved).saturating_add(pending);
         for command in &commands {
@@ -145,6 +145,13 @@ impl AccountState {
                 Action::ApplyUser { .. } => i64::MAX,
                 _ => held,
             };
+            let takes = match &command.action {
+                // It will be refused, whatever is loaded.
+                _ if takes > ceiling && is_exact(command) => 0,
+                // It draws what there is, and no more.
+                Action::Capture(_) => takes.min(ceiling),
+                _ => takes,
+            };
             needed = needed.saturating_add(takes.max(0));
             if takes > 0 {
                 let most = match command.action {
@@ -163,6 +170,15 @@ impl AccountState {
         let resource = self.resource(command, commands);
         let charge = cost(command).map(|cost| self.charge(cost, resource));
         charge.and_then(Result::ok).map_or(0, |charge| charge.credits)
+    }
+}
+
+/// Whether the command takes what it says or is refused.
+fn is_exact(command: &Command) -> bool {
+    match &command.action {
+        Action::Use(_) | Action::Reserve(_) | Action::Adjust(_) => true,
+        Action::Transfer(order) => order.credits.is_some(),
+        _ => false,
     }
 }
 

@@ -211,3 +211,66 @@ fn an_account_whose_books_disagree_is_left_alone() {
     }
     assert_eq!(whole.entries, before);
 }
+
+/// Hands in the database that take away what is to be booked, or add to it: whatever is asked
+/// then is refused, and nothing is written.
+#[test]
+fn what_cannot_be_right_is_told_and_not_written() {
+    let (allocation, usage, held) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(7));
+    let with = |action| Command { action, ..order(1, None) };
+    let spent = Action::Use(Use { usage_id: usage, cost: Cost::Credits(30), resource: None, metadata: None });
+    let reserve = Action::Reserve(Reserve {
+        reservation_id: held,
+        cost: Cost::Credits(30),
+        expires_in_s: 60,
+        resource: None,
+        metadata: None,
+    });
+    let mut sound = Whole::new();
+    let Action::Allocate(mut ending) = order(100, None).action else { unreachable!("it allocates") };
+    (ending.allocation_id, ending.expires_at) = (allocation, Some(at(90)));
+    let posted =
+        sound.post(&[with(Action::Allocate(ending)), with(spent), with(reserve)], Policies::DEFAULT, at(1));
+    assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    let refund = || with(Action::Refund { usage_id: usage, credits: None, reason: None });
+    let release = || with(Action::Release { reservation_id: held });
+    let of = |change: fn(&mut Whole)| {
+        let mut broken = sound.clone();
+        change(&mut broken);
+        broken
+    };
+    let cases = [
+        // Due at 61 and 90: the reservation comes back, the allocation ends.
+        (of(|whole| whole.account.available = 5), with(Action::Settle), 100),
+        (of(|whole| whole.account.reserved = 29), with(Action::Settle), 70),
+        (of(|whole| whole.account.reserved = 29), release(), 2),
+        (of(|whole| whole.allocations.values_mut().for_each(|one| one.reserved = 29)), release(), 2),
+        (of(|whole| whole.allocations.values_mut().for_each(|one| one.remaining = 60)), refund(), 2),
+        (of(|whole| whole.allocations.values_mut().for_each(|one| one.remaining = i64::MAX)), refund(), 2),
+    ];
+    for (mut broken, command, second) in cases {
+        let (entries, account) = (broken.entries.clone(), broken.account.clone());
+        let refused = broken.post(std::slice::from_ref(&command), Policies::DEFAULT, at(second));
+        assert_eq!(refused, [Err(Rejection::BooksDisagree)], "{command:?}");
+        assert_eq!((&broken.entries, &broken.account), (&entries, &account), "{command:?}");
+    }
+}
+
+/// Of an account with very many open allocations nothing is read for what is refused anyway.
+#[test]
+fn what_can_never_be_paid_needs_no_allocations() {
+    let mut whole = Whole::new();
+    whole.post(&[order(100, None)], Policies::DEFAULT, at(1));
+    let state = AccountState::new(whole.account.clone());
+    let spend = |credits| {
+        let (cost, resource, metadata) = (Cost::Credits(credits), None, None);
+        let action = Action::Use(Use { usage_id: Uuid::now_v7(), cost, resource, metadata });
+        Command { action, ..order(1, None) }
+    };
+    let needed = |commands: &[Command]| state.spendable_needed(commands.iter()).credits;
+    assert_eq!(needed(&[spend(100)]), 100);
+    assert_eq!(needed(&[spend(101)]), 0);
+    assert_eq!(needed(&[spend(101), spend(7)]), 7);
+    // What comes first may pay for it.
+    assert_eq!(needed(&[order(1, None), spend(101)]), 101);
+}

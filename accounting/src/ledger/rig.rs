@@ -54,7 +54,9 @@ impl Whole {
     ) -> Vec<Result<Receipt, Rejection>> {
         let mut state = self.load(commands, now);
         let posted = commands.iter().map(|command| state.decide(command, policies, now)).collect();
-        self.save(state);
+        if !state.is_overdrawn {
+            self.save(state);
+        }
         posted
     }
 
@@ -265,6 +267,7 @@ impl Books {
         };
         let mut states: Accounts = named.into_iter().map(load).collect();
         let posted = decide_all(&mut states, commands, Policies::DEFAULT, (now, SaltSeed::default()));
+        let posted = posted.expect("sound books");
         for (user_id, state) in states {
             self.accounts.get_mut(&user_id).expect("there is one").save(state);
         }

@@ -28,8 +28,8 @@ impl AccountState {
     /// must have loaded all of it and `due_after`.
     ///
     /// # Errors
-    /// [`Rejection::BooksDisagree`]: a reservation draws on what is not there. Nothing
-    /// was changed.
+    /// [`Rejection::BooksDisagree`]: a reservation draws on what is not there, and nothing
+    /// was changed; or the state [is overdrawn](AccountState::is_overdrawn).
     pub fn settle(&mut self, now: OffsetDateTime) -> Result<(), Rejection> {
         if !self.account.is_due(now) {
             return Ok(());
@@ -53,7 +53,7 @@ impl AccountState {
         let later = self.instants().map(|(at, _, _)| at).filter(|at| *at > now).min();
         self.account.next_due_at = later.into_iter().chain(self.due_after).min();
         self.is_changed = true;
-        Ok(())
+        self.require_sound()
     }
 
     /// Every instant at which something that is held will fall due, or has.

@@ -48,6 +48,9 @@ pub struct AccountState {
     pub new_keys: Vec<KeyRecord>,
     /// What the salts of free text are derived from: random where the batch is kept.
     pub salt_seed: SaltSeed,
+    /// Whether an entry would have taken what is not there, so that what the store holds of
+    /// the account cannot be right. Nothing of this state may be written then.
+    pub is_overdrawn: bool,
 }
 
 /// An entry to be written.
@@ -76,6 +79,7 @@ impl AccountState {
             used_keys: Vec::new(),
             new_keys: Vec::new(),
             salt_seed: SaltSeed::default(),
+            is_overdrawn: false,
         }
     }
 
@@ -122,16 +126,23 @@ impl AccountState {
         if shares.iter().all(is_held) { Ok(()) } else { Err(Rejection::BooksDisagree) }
     }
 
+    /// That no entry has taken what is not there.
+    pub(super) fn require_sound(&self) -> Result<(), Rejection> {
+        if self.is_overdrawn { Err(Rejection::BooksDisagree) } else { Ok(()) }
+    }
+
     /// Has the account looked at no later than `at`.
     pub(super) fn note_due(&mut self, at: OffsetDateTime) {
         self.account.next_due_at = Some(self.account.next_due_at.map_or(at, |next| next.min(at)));
         self.is_changed = true;
     }
 
-    /// Writes an entry, and changes allocations and balances by what it draws.
+    /// Writes an entry, and changes allocations and balances by what it draws. Whoever books
+    /// has checked that it is there; where the store holds what cannot be right, the state
+    /// is [`AccountState::is_overdrawn`] afterwards.
     ///
     /// # Panics
-    /// When an allocation would be overdrawn or is not held. Whoever books has checked.
+    /// When an allocation is not held.
     pub(super) fn book(&mut self, booking: Booking<'_>) {
         self.book_entry(booking, None, None);
     }
@@ -160,31 +171,31 @@ impl AccountState {
         for draw in &draws {
             let held = self.allocations.get_mut(draw.allocation_id);
             let allocation = held.expect("an entry draws only on allocations that were loaded");
-            allocation.remaining += draw.remaining;
-            allocation.reserved += draw.reserved;
+            allocation.remaining = allocation.remaining.saturating_add(draw.remaining);
+            allocation.reserved = allocation.reserved.saturating_add(draw.reserved);
             let is_sound = allocation.remaining >= 0
                 && allocation.reserved >= 0
-                && allocation.remaining + allocation.reserved <= allocation.credits;
-            assert!(is_sound, "an allocation was overdrawn");
+                && allocation.remaining.saturating_add(allocation.reserved) <= allocation.credits;
+            self.is_overdrawn |= !is_sound;
             // It may have been spent up before, and then nobody waited for its end.
             if let Some(end) = allocation.expires_at.filter(|end| draw.remaining > 0 && *end > at) {
                 self.note_due(end);
             }
         }
         let account = &mut self.account;
-        let available: i64 = draws.iter().map(|draw| draw.remaining).sum();
-        let reserved: i64 = draws.iter().map(|draw| draw.reserved).sum();
-        account.available += available;
-        account.reserved += reserved;
-        assert!(account.available >= 0 && account.reserved >= 0, "an account was overdrawn");
+        let sum = |part: fn(&Draw) -> i64| draws.iter().map(part).fold(0, i64::saturating_add);
+        let (available, reserved) = (sum(|draw| draw.remaining), sum(|draw| draw.reserved));
+        account.available = account.available.saturating_add(available);
+        account.reserved = account.reserved.saturating_add(reserved);
+        self.is_overdrawn |= account.available < 0 || account.reserved < 0;
         account.last_seq += 1;
         account.last_entry_at = Some(at);
         self.is_changed = true;
         let mut entry = Entry {
             seq: account.last_seq,
             kind,
-            credits: available + reserved,
-            balance_after: account.available + account.reserved,
+            credits: available.saturating_add(reserved),
+            balance_after: account.available.saturating_add(account.reserved),
             reserved_after: account.reserved,
             draws,
             reference,

@@ -3,6 +3,8 @@
 use accrue_events::outbox::OutboxError;
 use sqlx::error::ErrorKind;
 
+use crate::ledger::Overdrawn;
+
 /// A store failed. Its text names no value; the source may.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -62,6 +64,12 @@ impl From<sqlx::Error> for StoreError {
             Error::Encode(_) => Self::Refused(error),
             _ => Self::Unavailable(error),
         }
+    }
+}
+
+impl From<Overdrawn> for StoreError {
+    fn from(overdrawn: Overdrawn) -> Self {
+        Self::Corrupt(overdrawn.to_string())
     }
 }
 

@@ -64,6 +64,7 @@ over_both_stores! {
     crate::summing::usage_is_summed_by_day_user_and_resource as usage_is_summed_by_day_user_and_resource,
     crate::summing::usage_is_summed_by_month as usage_is_summed_by_month,
     crate::refusing::a_rejection_disturbs_nobody as a_rejection_disturbs_nobody,
+    crate::refusing::an_account_that_cannot_be_right_fails_alone as an_account_that_cannot_be_right_fails_alone,
     crate::refusing::a_refused_value_fails_alone as a_refused_value_fails_alone,
     crate::spending::credits_burn_in_order_and_come_back as credits_burn_in_order_and_come_back,
     crate::spending::a_refused_spend_leaves_nothing_behind as a_refused_spend_leaves_nothing_behind,
@@ -114,6 +115,7 @@ over_both_stores! {
     crate::transferring::a_batch_moves_and_spends_in_order as a_batch_moves_and_spends_in_order,
     crate::transferring::many_small_allocations_move_in_parts
         as many_small_allocations_move_in_parts,
+    crate::transferring::what_fell_due_hides_nothing_pending as what_fell_due_hides_nothing_pending,
     crate::transferring::too_many_pending_allocations_are_told
         as too_many_pending_allocations_are_told,
     crate::transferring::one_transfer_sent_fifty_times_applies_once

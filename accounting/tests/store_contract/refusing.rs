@@ -2,11 +2,13 @@
 
 use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Policies, Receipt, Rejection};
 use accrue_accounting::store::StoreError;
-use accrue_accounting::{Batcher, PostError};
+use accrue_accounting::{Batcher, PostError, Sweep};
 use accrue_chassis::lifecycle::Lifecycle;
 use futures_util::future::join_all;
 
-use crate::fixture::{Fixture, account, allocate, check_books, post};
+use time::Duration;
+
+use crate::fixture::{Fixture, NOON, account, allocate, allocate_until, check_books, entries, post};
 
 pub(crate) async fn a_rejection_disturbs_nobody(fixture: Fixture) {
     let store = fixture.store().await;
@@ -73,4 +75,48 @@ pub(crate) async fn a_refused_value_fails_alone(fixture: Fixture) {
     }
     assert_eq!(sum, 40);
     assert!(lifecycle.drain(std::time::Duration::from_secs(5)).await, "the lanes ended");
+}
+
+/// Somebody has lowered a balance by hand below what the account's allocations have: nothing
+/// is booked on that account, and everything on others.
+pub(crate) async fn an_account_that_cannot_be_right_fails_alone(fixture: Fixture) {
+    let (store, clock) = fixture.store_at_noon().await;
+    post(&store, allocate_until("broken", "k0", 100, NOON + Duration::minutes(5))).await.expect("room");
+    fixture.tamper("UPDATE accounts SET available = 50 WHERE user_id = 'broken'").await;
+    clock.advance(Duration::minutes(10));
+    let read = store.account("broken").await;
+    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+
+    let lifecycle = Lifecycle::new();
+    let batcher = Batcher::start(&store, Policies::DEFAULT, &lifecycle);
+    let commands = (0..40).map(|i| {
+        let user_id = if i == 23 { "broken".to_owned() } else { format!("u{}", i % 5) };
+        let command = allocate(&user_id, &format!("k-{i}"), 1);
+        let batcher = batcher.clone();
+        async move { (user_id, batcher.post(command).await) }
+    });
+    for (user_id, result) in join_all(commands).await {
+        match result {
+            Ok(Ok(Receipt::Booked(_))) => assert_ne!(user_id, "broken"),
+            Err(PostError::Store(error)) => {
+                assert!(
+                    user_id == "broken" && matches!(*error, StoreError::Corrupt(_)),
+                    "{user_id}: {error:?}"
+                );
+            }
+            other => panic!("{user_id}: {other:?}"),
+        }
+    }
+    // Nor does the sweep, which goes on with others.
+    post(&store, allocate_until("ends", "k0", 5, NOON + Duration::minutes(15))).await.expect("room");
+    clock.advance(Duration::minutes(10));
+    let sweep = Sweep::new(std::sync::Arc::clone(&store), batcher);
+    assert_eq!(sweep.run_once().await.expect("looked for"), 1);
+    assert_eq!(entries(&store, "broken").await.len(), 1);
+    assert_eq!(account(&store, "ends").await.account.available, 0);
+    assert!(lifecycle.drain(std::time::Duration::from_secs(5)).await, "the lanes ended");
+    // Mended, it goes on.
+    fixture.tamper("UPDATE accounts SET available = 100 WHERE user_id = 'broken'").await;
+    post(&store, allocate("broken", "k1", 1)).await.expect("sound again");
+    check_books(&store, "broken").await;
 }

@@ -210,6 +210,26 @@ pub(crate) async fn too_many_pending_allocations_are_told(fixture: Fixture) {
     }
 }
 
+/// More than one transfer moves have begun and ended while nobody looked: they do not hide
+/// those whose time has not come.
+pub(crate) async fn what_fell_due_hides_nothing_pending(fixture: Fixture) {
+    let (store, clock) = fixture.store_at_noon().await;
+    let due = (0..MAX_MOVED + 10).map(|i| {
+        let mut command = pending("u1", &format!("p{i}"), 2, 60);
+        let Action::Allocate(order) = &mut command.action else { panic!("an allocation") };
+        order.expires_at = Some(NOON + Duration::minutes(90));
+        command
+    });
+    let later = (0..3).map(|i| pending("u1", &format!("l{i}"), 7, 600));
+    for some in due.chain(later).collect::<Vec<_>>().chunks(250) {
+        store.post(some, Policies::DEFAULT).await.expect("posted");
+    }
+    clock.advance(Duration::minutes(120));
+    post(&store, transfer("t", ("u1", "u2"), None)).await.expect("three are pending");
+    assert_eq!((balance(&store, "u1").await, balance(&store, "u2").await), ((0, 0, 0), (0, 0, 21)));
+    check_books(&store, "u1").await;
+}
+
 pub(crate) async fn one_transfer_sent_fifty_times_applies_once(fixture: Fixture) {
     let stores = [fixture.store().await, fixture.store().await];
     post(&stores[0], allocate("u1", "a", 100)).await.expect("room");

@@ -79,6 +79,18 @@ pub(super) async fn locked_by_others(
     Ok(rows.iter().map(|row| row.try_get("user_id")).collect::<Result<_, _>>()?)
 }
 
+/// Those of the accounts that are not there to be seen.
+pub(super) async fn unseen(
+    connection: &mut PgConnection,
+    user_ids: &[&str],
+) -> Result<Vec<String>, StoreError> {
+    let query = sqlx::query_scalar(
+        "SELECT user_id FROM UNNEST($1::text[]) AS wanted (user_id)
+         WHERE NOT EXISTS (SELECT FROM accounts WHERE accounts.user_id = wanted.user_id)",
+    );
+    Ok(query.bind(user_ids).fetch_all(connection).await?)
+}
+
 /// Step 2, in statements of their own: one that has waited for a lock still sees
 /// the other tables as they were before its wait. Reads the keys that `commands`
 /// carry, of those that were used before.
@@ -149,23 +161,30 @@ pub(super) async fn named(
 }
 
 /// Step 2, continued. Every pending allocation of the accounts of which `commands` need
-/// them all.
+/// them all, but those that are due: these have been loaded, and would take the place of
+/// others here.
 pub(super) async fn pending(
     connection: &mut PgConnection,
     accounts: &mut Accounts,
     commands: &[Command],
+    now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let user_ids: Vec<&str> = named::pending(commands).into_iter().collect();
     if user_ids.is_empty() {
         return Ok(());
     }
+    let time = |user_id: &&str| accounts.get(*user_id).map_or(now, |state| state.account.decision_time(now));
+    let times: Vec<OffsetDateTime> =
+        user_ids.iter().map(time).map(accrue_chassis::clock::whole_microseconds).collect();
     let rows = sqlx::query(
-        "SELECT allocation.* FROM UNNEST($1::text[]) AS wanted (user_id)
+        "SELECT allocation.* FROM UNNEST($1::text[], $2::timestamptz[]) AS wanted (user_id, at)
          CROSS JOIN LATERAL (
-             SELECT * FROM credit_allocations WHERE user_id = wanted.user_id AND is_pending LIMIT $2
+             SELECT * FROM credit_allocations
+             WHERE user_id = wanted.user_id AND is_pending AND effective_at > wanted.at LIMIT $3
          ) AS allocation",
     )
     .bind(user_ids)
+    .bind(times)
     .bind(named::pending_limit(commands))
     .fetch_all(connection)
     .await?;

@@ -1,6 +1,8 @@
 //! A batch: its accounts are locked, what it needs of them is read, the core decides, what
 //! it decided is written.
 
+use std::collections::BTreeSet;
+
 use accrue_chassis::clock::Clock;
 use sqlx::{Connection as _, PgConnection};
 
@@ -18,6 +20,10 @@ enum Keys {
     Read,
 }
 
+/// How often a batch is posted that meets locked accounts: whole, without those that are
+/// seen to be locked, and without those besides that somebody may be making.
+const LOCKED_TRIES: usize = 3;
+
 /// Posts a batch. Where accounts stay locked by somebody else, what concerns them is set
 /// aside and told so, that it may not hold up everybody else's.
 pub(super) async fn post(
@@ -31,18 +37,33 @@ pub(super) async fn post(
         posted => return posted,
     }
     let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
-    let locked = load::locked_by_others(connection, &user_ids).await?;
-    let is_free = |command: &Command| command.user_ids().all(|user_id| !locked.contains(user_id));
-    let free: Vec<Command> = commands.iter().filter(|command| is_free(command)).cloned().collect();
-    if locked.is_empty() || free.is_empty() {
-        return Ok(vec![Err(Rejection::AccountBusy); commands.len()]);
+    let mut busy = BTreeSet::new();
+    for tried in 1..LOCKED_TRIES {
+        // None, if whoever held one has let go meanwhile: then all are tried again.
+        busy.extend(load::locked_by_others(connection, &user_ids).await?);
+        if tried > 1 {
+            // A row that somebody else has not committed is waited for and not seen.
+            let opened: Vec<&str> = named::opened(commands).into_iter().collect();
+            busy.extend(load::unseen(connection, &opened).await?);
+        }
+        let is_free = |command: &&Command| command.user_ids().all(|user_id| !busy.contains(user_id));
+        let free: Vec<Command> = commands.iter().filter(is_free).cloned().collect();
+        if free.is_empty() {
+            break;
+        }
+        match post_all(connection, &free, policies, clock).await {
+            Err(StoreError::Locked) => {}
+            posted => {
+                let mut posted = posted?.into_iter();
+                let each = commands.iter().map(|command| {
+                    let decided = if is_free(&command) { posted.next() } else { None };
+                    decided.unwrap_or(Err(Rejection::AccountBusy))
+                });
+                return Ok(each.collect());
+            }
+        }
     }
-    let mut posted = post_all(connection, &free, policies, clock).await?.into_iter();
-    let each = commands.iter().map(|command| {
-        let decided = if is_free(command) { posted.next() } else { None };
-        decided.unwrap_or(Err(Rejection::AccountBusy))
-    });
-    Ok(each.collect())
+    Ok(vec![Err(Rejection::AccountBusy); commands.len()])
 }
 
 async fn post_all(
@@ -85,12 +106,12 @@ async fn post_in(
     }
     due::due(&mut transaction, &mut accounts, now).await?;
     load::named(&mut transaction, &mut accounts, commands).await?;
-    load::pending(&mut transaction, &mut accounts, commands).await?;
+    load::pending(&mut transaction, &mut accounts, commands, now).await?;
     let named = named::allocations(&accounts, commands);
     load::allocations(&mut transaction, &mut accounts, &named).await?;
     rates::load(&mut transaction, &mut accounts, commands, now).await?;
     burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
-    let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
+    let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()))?;
     if keys == Keys::TakenForNew {
         // What is refused might have been answered before. What is not takes its key below.
         let refused = commands.iter().zip(&posted).filter(|(_, posted)| posted.is_err());

@@ -39,7 +39,7 @@ pub(super) async fn load(
     keys(connection, &mut accounts, commands).await?;
     due::due(connection, &mut accounts, now).await?;
     named(connection, &mut accounts, commands).await?;
-    pending(connection, &mut accounts, commands).await?;
+    pending(connection, &mut accounts, commands, now).await?;
     let wanted = named::allocations(&accounts, commands);
     allocations(connection, &mut accounts, &wanted).await?;
     rates::load(connection, &mut accounts, commands, now).await?;
@@ -102,12 +102,17 @@ async fn pending(
     connection: &mut SqliteConnection,
     accounts: &mut Accounts,
     commands: &[Command],
+    now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let limit = named::pending_limit(commands);
     for user_id in named::pending(commands) {
-        let query = sqlx::query("SELECT * FROM credit_allocations WHERE user_id = ? AND is_pending LIMIT ?");
-        let rows = query.bind(user_id).bind(limit).fetch_all(&mut *connection).await?;
         let Some(state) = accounts.get_mut(user_id) else { continue };
+        // Those that are due have been loaded, and would take the place of others here.
+        let query = sqlx::query(
+            "SELECT * FROM credit_allocations WHERE user_id = ? AND is_pending AND effective_at > ? LIMIT ?",
+        );
+        let at = clock::to_micros(state.account.decision_time(now));
+        let rows = query.bind(user_id).bind(at).bind(limit).fetch_all(&mut *connection).await?;
         for row in &rows {
             state.allocations.hold(rows::allocation(row)?);
         }

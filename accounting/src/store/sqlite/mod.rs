@@ -148,7 +148,7 @@ impl LedgerStore for SqliteLedger {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let now = self.clock.now();
         let (mut accounts, missing) = load::load(&mut transaction, commands, now).await?;
-        let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()));
+        let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()))?;
         save::save(&mut transaction, &accounts, &missing, now).await?;
         outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
         transaction.commit().await?;
