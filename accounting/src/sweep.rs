@@ -5,7 +5,7 @@
 //! settled.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrue_chassis::telemetry::chain;
 use futures_util::future::join_all;
@@ -19,6 +19,20 @@ use crate::store::{DuePosition, LedgerStore, StoreError};
 const REST: Duration = Duration::from_secs(5);
 /// How many accounts it hands to the ledger at once: few, so that they delay nobody.
 const AT_ONCE: u32 = 64;
+
+/// For how long it settles one account in steps before it turns to others: very much can be
+/// due on it, or somebody else holds it locked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What became of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    Settled,
+    /// For the next time.
+    Left,
+    /// The store failed on the batch that it was in.
+    Failed,
+}
 
 /// Settles accounts as they fall due.
 pub struct Sweep {
@@ -65,24 +79,39 @@ impl Sweep {
         loop {
             let due = self.store.due_accounts(after.as_ref(), AT_ONCE).await?;
             let Some(last) = due.last().cloned() else { return Ok(settled) };
-            let each = due.into_iter().map(|account| self.settle(account.user_id));
-            settled += join_all(each).await.into_iter().map(u64::from).sum::<u64>();
+            let each = due.into_iter().map(async |account| {
+                let outcome = self.settle(&account.user_id).await;
+                (account.user_id, outcome)
+            });
+            let outcomes = join_all(each).await;
+            settled += outcomes.iter().filter(|(_, outcome)| *outcome == Swept::Settled).count() as u64;
+            // One of them may have held up the others of its batch: each by itself, then.
+            for (user_id, _) in outcomes.iter().filter(|(_, outcome)| *outcome == Swept::Failed) {
+                settled += u64::from(self.settle(user_id).await == Swept::Settled);
+            }
             after = Some(last);
         }
     }
 
-    async fn settle(&self, user_id: String) -> bool {
-        match self.batcher.post_in_turn(Command::settle(user_id.clone())).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(Rejection::BooksDisagree)) => {
-                tracing::error!(
-                    user_id,
-                    "the account's balance and its allocations disagree: nothing is booked"
-                );
-                false
+    /// Settles an account, in as many steps as it takes.
+    async fn settle(&self, user_id: &str) -> Swept {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.batcher.post_in_turn(Command::settle(user_id.to_owned())).await {
+                Ok(Ok(_)) => return Swept::Settled,
+                Ok(Err(Rejection::AccountBusy)) => {}
+                Ok(Err(Rejection::BooksDisagree)) => {
+                    tracing::error!(
+                        user_id,
+                        "the account's balance and its allocations disagree: nothing is booked"
+                    );
+                    return Swept::Left;
+                }
+                // The lane has logged what the store said.
+                Err(PostError::Store(_)) => return Swept::Failed,
+                Ok(Err(_)) | Err(PostError::Overloaded | PostError::Stopped) => return Swept::Left,
             }
-            // The lane has logged what the store said.
-            Ok(Err(_)) | Err(PostError::Overloaded | PostError::Stopped | PostError::Store(_)) => false,
         }
+        Swept::Left
     }
 }

@@ -103,6 +103,7 @@ impl AccountState {
             return record.answer(key, now).map(Receipt::Booked);
         }
         self.settle(now)?;
+        self.require_settled(now)?;
         // By the clock, not by this account's time: that is what it was loaded for.
         let target = other.map(|state| Target::settled(state, clock_now)).transpose()?;
         let receipt = self.act(target, command, policies, now)?;

@@ -256,6 +256,54 @@ fn what_cannot_be_right_is_told_and_not_written() {
     }
 }
 
+/// Very much that fell due while nobody looked is booked in steps, and ends up as if it had
+/// been booked at once.
+#[test]
+fn what_is_due_is_booked_in_steps() {
+    let with = |action| Command { action, ..order(1, None) };
+    let mut at_once = Whole::new();
+    for n in 0..9_u8 {
+        let Action::Allocate(mut order) = order(100, None).action else { unreachable!("it allocates") };
+        let second = i64::from(n);
+        order.allocation_id = Uuid::from_u128(u128::from(n) + 1);
+        match n % 3 {
+            0 => order.expires_at = Some(at(100 + second * 10)),
+            1 => order.effective_at = Some(at(103 + second * 10)),
+            _ => {}
+        }
+        let reserve = Action::Reserve(Reserve {
+            reservation_id: Uuid::from_u128(u128::from(n) + 100),
+            cost: Cost::Credits(7),
+            expires_in_s: 107 + second * 10,
+            resource: None,
+            metadata: None,
+        });
+        let posted = at_once.post(&[with(Action::Allocate(order)), with(reserve)], Policies::DEFAULT, at(0));
+        assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    }
+    let mut in_steps = at_once.clone();
+    assert_eq!(at_once.post(&[with(Action::Settle)], Policies::DEFAULT, at(500)), [Ok(Receipt::Settled)]);
+    in_steps.most_due = 2;
+    // Nothing else is done on it meanwhile, not even for a key of its own.
+    let spend = Action::Use(Use {
+        usage_id: Uuid::from_u128(1_000),
+        cost: Cost::Credits(1),
+        resource: None,
+        metadata: None,
+    });
+    let posted = in_steps.post(&[with(spend)], Policies::DEFAULT, at(500));
+    assert_eq!(posted, [Err(Rejection::AccountBusy)]);
+    let mut steps = 1;
+    while in_steps.post(&[with(Action::Settle)], Policies::DEFAULT, at(500)) != [Ok(Receipt::Settled)] {
+        in_steps.check();
+        steps += 1;
+    }
+    assert!((3..10).contains(&steps), "{steps} steps");
+    in_steps.check();
+    assert_eq!(in_steps.entries, at_once.entries);
+    assert_eq!(in_steps.account, at_once.account);
+}
+
 /// Of an account with very many open allocations nothing is read for what is refused anyway.
 #[test]
 fn what_can_never_be_paid_needs_no_allocations() {

@@ -125,9 +125,10 @@ pub enum Rejection {
     /// it until somebody has looked.
     #[error("the account's balance and its allocations disagree")]
     BooksDisagree,
-    /// Somebody else holds the account locked. Never the core's own decision; the same
-    /// command may succeed a little later.
-    #[error("the account is locked by somebody else")]
+    /// Somebody else holds the account locked, which is never the core's own decision; or so
+    /// much has fallen due on it that it is booked in steps. The same command may succeed a
+    /// little later.
+    #[error("the account is being changed")]
     AccountBusy,
     /// The key came before with another request.
     #[error("the idempotency key was used before with another request")]

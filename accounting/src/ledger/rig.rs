@@ -24,6 +24,8 @@ pub(super) struct Whole {
     pub(super) events: Vec<AccountEvent>,
     /// Versions of the rates of all resources.
     pub(super) rates: Vec<RateVersion>,
+    /// How many things of a kind that are due one batch settles.
+    pub(super) most_due: usize,
     keys: Vec<KeyRecord>,
 }
 
@@ -41,6 +43,7 @@ impl Whole {
             entries: Vec::new(),
             events: Vec::new(),
             rates: Vec::new(),
+            most_due: usize::MAX,
             keys: Vec::new(),
         }
     }
@@ -107,22 +110,28 @@ impl Whole {
     }
 
     fn load_due(&self, state: &mut AccountState, now: OffsetDateTime) {
-        let mut instants = Vec::new();
-        for one in self.allocations.values() {
-            let end = one.expires_at.filter(|_| one.remaining > 0);
-            let begin = one.effective_at.filter(|_| one.is_pending);
-            if end.is_some_and(|at| at <= now) || begin.is_some_and(|at| at <= now) {
-                state.allocations.hold(one.clone());
+        let of_allocations = |at: fn(&Allocation) -> Option<OffsetDateTime>| {
+            self.allocations.values().filter_map(move |one| Some((at(one)?, one.id))).collect::<Vec<_>>()
+        };
+        let ends = of_allocations(|one| one.expires_at.filter(|_| one.remaining > 0));
+        let begins = of_allocations(|one| one.effective_at.filter(|_| one.is_pending));
+        let held = self.reservations.values().filter(|one| one.is_held());
+        let releases: Vec<_> = held.map(|one| (one.expires_at, one.id)).collect();
+        let all = ends.iter().chain(&begins).chain(&releases);
+        state.due_after = all.map(|(at, _)| *at).filter(|at| *at > now).min();
+        for mut kind in [ends, begins, releases] {
+            kind.retain(|(at, _)| *at <= now);
+            kind.sort_unstable();
+            if kind.len() > self.most_due {
+                kind.truncate(self.most_due);
+                let last = kind[self.most_due - 1].0;
+                state.due_until = Some(state.due_until.map_or(last, |until| until.min(last)));
             }
-            instants.extend(end.into_iter().chain(begin));
-        }
-        for one in self.reservations.values().filter(|one| one.is_held()) {
-            if one.expires_at <= now {
-                state.reservations.hold(one.clone());
+            for (_, id) in kind {
+                self.allocations.get(&id).into_iter().for_each(|one| state.allocations.hold(one.clone()));
+                self.reservations.get(&id).into_iter().for_each(|one| state.reservations.hold(one.clone()));
             }
-            instants.push(one.expires_at);
         }
-        state.due_after = instants.into_iter().filter(|at| *at > now).min();
     }
 
     /// Every allocation with what had become of it by `at`, told by the entries by then alone.

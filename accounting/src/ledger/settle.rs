@@ -25,7 +25,9 @@ enum Due {
 
 impl AccountState {
     /// Books everything that has fallen due by `now`. Where something has, the store
-    /// must have loaded all of it and `due_after`.
+    /// must have loaded all of it and `due_after`; or, where it is very much, the first of it
+    /// and [`due_until`](AccountState::due_until): then that is booked, and the account is
+    /// still due afterwards.
     ///
     /// # Errors
     /// [`Rejection::BooksDisagree`]: a reservation draws on what is not there, and nothing
@@ -35,8 +37,9 @@ impl AccountState {
             return Ok(());
         }
         let now = self.account.decision_time(now);
+        let until = self.due_until.map_or(now, |until| until.min(now));
         let mut due: Vec<(OffsetDateTime, Due, Uuid)> =
-            self.instants().filter(|(at, _, _)| *at <= now).collect();
+            self.instants().filter(|(at, _, _)| *at <= until).collect();
         due.sort_unstable();
         for (_, what, id) in &due {
             if let (Due::Release, Some(reservation)) = (what, self.reservations.get(*id)) {
@@ -51,9 +54,15 @@ impl AccountState {
             }
         }
         let later = self.instants().map(|(at, _, _)| at).filter(|at| *at > now).min();
-        self.account.next_due_at = later.into_iter().chain(self.due_after).min();
+        let next = later.into_iter().chain(self.due_after).min();
+        self.account.next_due_at = self.due_until.or(next);
         self.is_changed = true;
         self.require_sound()
+    }
+
+    /// That all that has fallen due by `now` is booked.
+    pub(super) fn require_settled(&self, now: OffsetDateTime) -> Result<(), Rejection> {
+        if self.account.is_due(now) { Err(Rejection::AccountBusy) } else { Ok(()) }
     }
 
     /// Every instant at which something that is held will fall due, or has.

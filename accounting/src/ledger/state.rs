@@ -37,6 +37,9 @@ pub struct AccountState {
     /// Where something was due when the account was loaded: the next instant at which
     /// something else in the store will be. `AccountState::settle` relies on it.
     pub due_after: Option<OffsetDateTime>,
+    /// Where more is due than one batch settles: the instant up to which all of it was
+    /// loaded; of what falls due at it, some.
+    pub due_until: Option<OffsetDateTime>,
     /// The rates in force, by resource, of those whose units commands name: see
     /// [`AccountState::resources_priced`].
     pub rates: BTreeMap<String, RateVersion>,
@@ -74,6 +77,7 @@ impl AccountState {
             usages: Holdings::default(),
             reservations: Holdings::default(),
             due_after: None,
+            due_until: None,
             rates: BTreeMap::new(),
             entries: Vec::new(),
             used_keys: Vec::new(),

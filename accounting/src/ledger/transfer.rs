@@ -30,9 +30,10 @@ impl<'a> Target<'a> {
     /// Books what is due on `state` when the clock shows `now`.
     ///
     /// # Errors
-    /// As [`AccountState::settle`].
+    /// As [`AccountState::settle`], and [`Rejection::AccountBusy`] where more is due.
     pub(super) fn settled(state: &'a mut AccountState, now: OffsetDateTime) -> Result<Self, Rejection> {
         state.settle(now)?;
+        state.require_settled(now)?;
         let now = state.account.decision_time(now);
         Ok(Self { state, now })
     }

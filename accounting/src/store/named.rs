@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::ledger::{AccountState, Accounts, Command, MAX_MOVED, Needs, Rejection};
@@ -70,6 +71,22 @@ pub(super) fn resources_priced(accounts: &Accounts, commands: &[Command]) -> Vec
         resources.into_iter().map(|resource| (user_id.clone(), resource)).collect::<Vec<_>>()
     };
     accounts.iter().flat_map(priced).collect()
+}
+
+/// How many things of one kind that are due on one account one batch settles: a few may take
+/// a moment, but not so long that the batch is cut off, or it would be for ever.
+pub(super) const MOST_DUE: i64 = 2_000;
+
+/// Notes how far what is due was read, where one more than `most` was found of a kind: up to
+/// the latest of these instants.
+pub(super) fn note_due_until(
+    state: &mut AccountState,
+    most: i64,
+    instants: impl ExactSizeIterator<Item = OffsetDateTime>,
+) {
+    if i64::try_from(instants.len()).is_ok_and(|count| count > most) {
+        state.due_until = state.due_until.into_iter().chain(instants.max()).min();
+    }
 }
 
 /// That an account could not be settled for reading.

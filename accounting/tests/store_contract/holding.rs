@@ -171,3 +171,29 @@ pub(crate) async fn the_sweep_books_what_is_due(fixture: Fixture) {
     assert_eq!((state.available, state.reserved, state.next_due_at), (5, 0, None));
     assert!(lifecycle.drain(std::time::Duration::from_secs(5)).await, "the lanes ended");
 }
+
+/// So much has run out while nobody looked that it is booked in steps, and shows at once.
+pub(crate) async fn very_much_that_is_due_is_booked_in_steps(fixture: Fixture) {
+    const HELD: usize = 4_500;
+    let (store, clock) = fixture.store_at_noon().await;
+    post(&store, allocate("u1", "a", 10_000)).await.expect("room");
+    let held: Vec<Command> = (0..HELD).map(|i| reserve("u1", &format!("r{i}"), 2, 5).0).collect();
+    for some in held.chunks(250) {
+        let posted = store.post(some, Policies::DEFAULT).await.expect("posted");
+        assert!(posted.iter().all(Result::is_ok), "{posted:?}");
+    }
+    clock.advance(Duration::minutes(10));
+    let shown = account(&store, "u1").await.account;
+    assert_eq!((shown.available, shown.reserved), (10_000, 0));
+    // What comes meanwhile is to come again, and disturbs nobody.
+    let batch = [spend("u1", "s", 9_999), allocate("u2", "a", 1)];
+    let posted = store.post(&batch, Policies::DEFAULT).await.expect("posted");
+    assert_eq!(posted[0], Err(Rejection::AccountBusy));
+    assert!(posted[1].is_ok(), "{posted:?}");
+    let lifecycle = Lifecycle::new();
+    let sweep = Sweep::new(Arc::clone(&store), Batcher::start(&store, Policies::DEFAULT, &lifecycle));
+    assert_eq!(sweep.run_once().await.expect("looked for"), 1);
+    post(&store, spend("u1", "s", 9_999)).await.expect("all of it is back");
+    check_books(&store, "u1").await;
+    assert!(lifecycle.drain(std::time::Duration::from_secs(5)).await, "the lanes ended");
+}

@@ -71,6 +71,7 @@ over_both_stores! {
     crate::spending::many_small_allocations_are_spent_together as many_small_allocations_are_spent_together,
     crate::spending::voids_and_corrections_are_kept as voids_and_corrections_are_kept,
     crate::spending::who_may_not_spend_is_told as who_may_not_spend_is_told,
+    crate::holding::very_much_that_is_due_is_booked_in_steps as very_much_that_is_due_is_booked_in_steps,
     crate::holding::a_reservation_is_held_captured_and_refunded as a_reservation_is_held_captured_and_refunded,
     crate::holding::what_is_due_shows_before_it_is_booked as what_is_due_shows_before_it_is_booked,
     crate::holding::the_sweep_books_what_is_due as the_sweep_books_what_is_due,

@@ -104,7 +104,7 @@ async fn post_in(
     if keys == Keys::Read {
         load::keys(&mut transaction, &mut accounts, commands.iter()).await?;
     }
-    due::due(&mut transaction, &mut accounts, now).await?;
+    due::due(&mut transaction, &mut accounts, now, named::MOST_DUE).await?;
     load::named(&mut transaction, &mut accounts, commands).await?;
     load::pending(&mut transaction, &mut accounts, commands, now).await?;
     let named = named::allocations(&accounts, commands);

@@ -45,7 +45,7 @@ async fn settle(
     accounts: &mut Accounts,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    due::due(snapshot, accounts, now).await?;
+    due::due(snapshot, accounts, now, i64::MAX).await?;
     accounts
         .values_mut()
         .try_for_each(|state| state.settle(now).map_err(|rejection| named::unsettled(&rejection)))

@@ -9,47 +9,64 @@ use crate::ledger::{AccountState, Accounts};
 use crate::store::{StoreError, named};
 
 /// What is due on each account by `now`, everything that settling it touches, and when
-/// the next thing will be due. Of accounts on which nothing is due: nothing.
+/// the next thing will be due. Of accounts on which nothing is due: nothing. Where much is,
+/// the first `most` things of each kind and one more.
 pub(super) async fn due(
     connection: &mut SqliteConnection,
     accounts: &mut Accounts,
     now: OffsetDateTime,
+    most: i64,
 ) -> Result<(), StoreError> {
     for state in accounts.values_mut().filter(|state| state.account.is_due(now)) {
         let at = clock::to_micros(state.account.decision_time(now));
-        hold_due(connection, state, at).await?;
+        hold_allocations(connection, state, (at, most)).await?;
+        hold_reservations(connection, state, (at, most)).await?;
         state.due_after = due_after(connection, &state.account.user_id, at).await?;
     }
     let drawn = named::allocations(accounts, &[]);
     load::allocations(connection, accounts, &drawn).await
 }
 
-async fn hold_due(
+async fn hold_allocations(
     connection: &mut SqliteConnection,
     state: &mut AccountState,
-    at_micros: i64,
+    (at_micros, most): (i64, i64),
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query(
-        "SELECT * FROM credit_allocations WHERE user_id = ?1 AND remaining > 0 AND expires_at <= ?2
-         UNION ALL
-         SELECT * FROM credit_allocations WHERE user_id = ?1 AND is_pending AND effective_at <= ?2",
-    )
-    .bind(&state.account.user_id)
-    .bind(at_micros)
-    .fetch_all(&mut *connection)
-    .await?;
-    for row in &rows {
-        state.allocations.hold(rows::allocation(row)?);
+    let ends = "SELECT *, expires_at AS due_at FROM credit_allocations
+                WHERE user_id = ?1 AND remaining > 0 AND expires_at <= ?2 ORDER BY expires_at LIMIT ?3";
+    let begins = "SELECT *, effective_at AS due_at FROM credit_allocations
+                  WHERE user_id = ?1 AND is_pending AND effective_at <= ?2 ORDER BY effective_at LIMIT ?3";
+    for query in [ends, begins] {
+        let query = sqlx::query(query).bind(&state.account.user_id).bind(at_micros);
+        let rows = query.bind(most.saturating_add(1)).fetch_all(&mut *connection).await?;
+        let mut instants = Vec::with_capacity(rows.len());
+        for row in &rows {
+            state.allocations.hold(rows::allocation(row)?);
+            instants.push(rows::time(row, "due_at")?);
+        }
+        named::note_due_until(state, most, instants.into_iter());
     }
-    let rows =
-        sqlx::query("SELECT * FROM reservations WHERE user_id = ? AND status = 'held' AND expires_at <= ?")
-            .bind(&state.account.user_id)
-            .bind(at_micros)
-            .fetch_all(connection)
-            .await?;
+    Ok(())
+}
+
+async fn hold_reservations(
+    connection: &mut SqliteConnection,
+    state: &mut AccountState,
+    (at_micros, most): (i64, i64),
+) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "SELECT * FROM reservations WHERE user_id = ? AND status = 'held' AND expires_at <= ?
+         ORDER BY expires_at LIMIT ?",
+    );
+    let query = query.bind(&state.account.user_id).bind(at_micros);
+    let rows = query.bind(most.saturating_add(1)).fetch_all(connection).await?;
+    let mut instants = Vec::with_capacity(rows.len());
     for row in &rows {
-        state.reservations.hold(rows::reservation(row)?);
+        let reservation = rows::reservation(row)?;
+        instants.push(reservation.expires_at);
+        state.reservations.hold(reservation);
     }
+    named::note_due_until(state, most, instants.into_iter());
     Ok(())
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn load(
         accounts.insert(user_id.to_owned(), AccountState::new(account));
     }
     keys(connection, &mut accounts, commands).await?;
-    due::due(connection, &mut accounts, now).await?;
+    due::due(connection, &mut accounts, now, named::MOST_DUE).await?;
     named(connection, &mut accounts, commands).await?;
     pending(connection, &mut accounts, commands, now).await?;
     let wanted = named::allocations(&accounts, commands);
