@@ -19,7 +19,8 @@ pub(super) fn allocation(sums: &mut Sums, one: &Allocation, digest: Option<&[u8]
         sums.expect(place, "entries that booked it while it is pending", (tally.made, 0));
     } else if tally.made > 1 {
         sums.find(place, format!("{} entries say that they made it", tally.made));
-    } else if tally.made == 0 && digest.is_none() {
+    } else if tally.made == 0 && (digest.is_none() || one.effective_at.is_some()) {
+        // Adopted ones that had been spent are in no entry, and never waited for a time.
         sums.find(place, "no entry booked it".to_owned());
     }
     if tally.arrivals > 1 {

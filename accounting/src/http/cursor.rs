@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::store::{AccountPosition, UsagePosition};
+use crate::store::{AccountPosition, Days, UsagePosition};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
@@ -145,23 +145,26 @@ pub(super) fn parse_instant(cursor: &str) -> Result<(OffsetDateTime, Uuid), Prob
     Ok((at, Uuid::parse_str(id).map_err(|_| invalid_cursor())?))
 }
 
-/// The cursor after a sum of usage.
-pub(super) fn after_usage_sum(position: &UsagePosition) -> String {
+/// The cursor after a sum of usage of these days: which they are where nobody asks for any
+/// hangs on the day.
+pub(super) fn after_usage_sum(position: &UsagePosition, days: Days) -> String {
     let UsagePosition { begin, user_id, resource } = position;
-    let parts = serde_json::json!([begin.to_julian_day(), user_id, resource]);
+    let (since, until) = (days.since.to_julian_day(), days.until.to_julian_day());
+    let parts = serde_json::json!([begin.to_julian_day(), user_id, resource, since, until]);
     URL_SAFE_NO_PAD.encode(parts.to_string())
 }
 
-/// The position in a cursor.
-pub(super) fn parse_usage_sum(cursor: &str) -> Result<UsagePosition, Problem> {
-    let parts: (i32, String, Option<String>) =
+/// The position in a cursor, and the days.
+pub(super) fn parse_usage_sum(cursor: &str) -> Result<(UsagePosition, Days), Problem> {
+    let parts: (i32, String, Option<String>, i32, i32) =
         serde_json::from_str(&decode(cursor)?).map_err(|_| invalid_cursor())?;
-    let (day, user_id, resource) = parts;
-    let begin = Date::from_julian_day(day).ok().filter(|day| day.year() >= 0).ok_or_else(invalid_cursor)?;
+    let (day, user_id, resource, since, until) = parts;
+    let date = |day| Date::from_julian_day(day).ok().filter(|day| day.year() >= 0).ok_or_else(invalid_cursor);
+    let (begin, days) = (date(day)?, Days { since: date(since)?, until: date(until)? });
     if [Some(&user_id), resource.as_ref()].into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(invalid_cursor());
     }
-    Ok(UsagePosition { begin, user_id, resource })
+    Ok((UsagePosition { begin, user_id, resource }, days))
 }
 
 #[cfg(test)]
@@ -185,12 +188,18 @@ mod tests {
         assert_eq!(parse_instant(&after_instant(at, id)).expect("ours"), (at, id));
         for resource in [None, Some("a:\"b".to_owned())] {
             let sum = UsagePosition { begin: at.date(), user_id: "ada".into(), resource };
-            assert_eq!(parse_usage_sum(&after_usage_sum(&sum)).expect("ours"), sum);
+            let days = Days { since: at.date(), until: at.date().next_day().expect("a day") };
+            assert_eq!(parse_usage_sum(&after_usage_sum(&sum, days)).expect("ours"), (sum, days));
         }
         for rubbish in ["", "AAAA", &after_seq(1), &after_id(id)] {
             assert!(parse_instant(rubbish).is_err() && parse_usage_sum(rubbish).is_err(), "{rubbish}");
         }
-        for rubbish in [r#"[2461043,"a\u0000",null]"#, r#"[-9999999,"a",null]"#, r#"[2461043,"a"]"#] {
+        for rubbish in [
+            r#"[2461043,"a\u0000",null,2461043,2461044]"#,
+            r#"[-9999999,"a",null,2461043,2461044]"#,
+            r#"[2461043,"a",null,-9999999,2461044]"#,
+            r#"[2461043,"a",null]"#,
+        ] {
             assert!(parse_usage_sum(&URL_SAFE_NO_PAD.encode(rubbish)).is_err(), "{rubbish}");
         }
         for rubbish in [

@@ -60,7 +60,10 @@ pub(super) fn transfer(
     let Target { state: target, now: target_now } = target;
     target.require_open()?;
     target.require_room(moved.iter().map(|one| one.credits).sum())?;
-    leave(source, &moved, (order, actor), now);
+    // Never before what leaves was made: where a clock was set back, its time may be ahead.
+    let pending = moved.iter().filter(|one| one.source.is_pending).map(|one| one.source.recorded_at);
+    let left_at = pending.chain([now]).max().unwrap_or(now);
+    leave(source, &moved, (order, actor), left_at);
     let target_seq = arrive(target, &moved, (order, actor, &source.account.user_id), target_now);
     let sum = |is_pending| {
         let counted = moved.iter().filter(|one| one.source.is_pending == is_pending);
@@ -181,7 +184,8 @@ fn allocation(
         remaining: 0,
         reserved: 0,
         priority: moved.source.priority,
-        effective_at: moved.source.effective_at,
+        // What has begun there has begun here, though this account's time may be behind.
+        effective_at: moved.source.effective_at.filter(|at| moved.source.is_pending || *at <= recorded_at),
         is_pending: moved.source.is_pending,
         expires_at: moved.source.expires_at,
         is_voided: false,

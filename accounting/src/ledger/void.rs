@@ -28,6 +28,8 @@ pub(super) fn void(
     if forfeited == 0 {
         return Err(Rejection::NothingToVoid);
     }
+    // Never before it was made: where a clock was set back, its time may be ahead.
+    let at = if is_pending { now.max(allocation.recorded_at) } else { now };
     let mut draws = Vec::new();
     if is_pending {
         state.account.pending -= forfeited;
@@ -39,7 +41,7 @@ pub(super) fn void(
         allocation.is_voided = true;
     }
     // Of a pending allocation the entry moves nothing; it says who did it, and when.
-    state.book(Booking { kind: EntryKind::Void, draws, reference: id, actor, reason, at: now });
+    state.book(Booking { kind: EntryKind::Void, draws, reference: id, actor, reason, at });
     let voided = state.allocations.get(id).ok_or(Rejection::AllocationNotFound)?;
     let allocation = AllocationView::new(&state.account.user_id, voided, now);
     Ok(reply(format!("allocations/{id}"), &VoidReply { forfeited, allocation, after: state.after() }))

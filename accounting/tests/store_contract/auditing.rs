@@ -4,12 +4,13 @@ use std::path::Path;
 
 use accrue_accounting::audit::{Anchor, Finding, Progress, audit};
 use accrue_accounting::ledger::{Action, Adjust, Command, Correction, Policies};
-use accrue_accounting::store::open_audit;
+use accrue_accounting::store::{AccountFilter, open_audit};
 use time::Duration;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, allocate, booked, keyed, post, spend};
+use crate::fixture::{Fixture, NOON, allocate, allocate_until, booked, keyed, post, spend};
 use crate::histories::History;
+use crate::holding::reserve;
 use crate::outbox::TELLING;
 
 /// What the audit finds, with the file of heads if there is one.
@@ -293,5 +294,55 @@ pub(crate) async fn live_load_is_no_drift(fixture: Fixture) {
         }
     };
     tokio::join!(load, looks);
+    assert_eq!(findings(&fixture, None).await, []);
+}
+
+/// A hand that makes credits never come: the allocation no longer waits, and nothing waits.
+pub(crate) async fn what_is_made_never_to_begin_is_found(fixture: Fixture) {
+    let (store, _clock) = fixture.store_at_noon().await;
+    let mut waiting = allocate("u1", "k", 30);
+    let Action::Allocate(order) = &mut waiting.action else { panic!("an allocation") };
+    order.effective_at = Some(NOON + Duration::hours(1));
+    post(&store, waiting).await.expect("room");
+    assert_eq!(findings(&fixture, None).await, []);
+    fixture.tamper("UPDATE credit_allocations SET is_pending = false WHERE user_id = 'u1'").await;
+    fixture.tamper("UPDATE accounts SET pending = 0, next_due_at = NULL WHERE user_id = 'u1'").await;
+    assert!(!findings(&fixture, None).await.is_empty());
+}
+
+/// Metadata is read as it was written, whatever numbers are in it.
+pub(crate) async fn odd_numbers_in_metadata_are_kept(fixture: Fixture) {
+    let (store, clock) = fixture.store_at_noon().await;
+    let odd: serde_json::Value = serde_json::from_str(
+        r#"{"max": 1.7976931348623157e308, "small": 3.469955633815739e-10, "whole": 500000000000000064.0,
+            "long": 123456789012345678901234567890, "zero": -0.0, "least": 5e-324}"#,
+    )
+    .expect("JSON");
+    let mut first = allocate_until("u1", "a", 100, NOON + Duration::hours(1));
+    let Action::Allocate(order) = &mut first.action else { panic!("an allocation") };
+    order.metadata = Some(odd.clone());
+    let mut spent = spend("u1", "s", 10);
+    let Action::Use(order) = &mut spent.action else { panic!("a usage") };
+    order.metadata = Some(odd.clone());
+    let usage_id = order.usage_id;
+    let (mut held, reservation_id) = reserve("u1", "r", 20, 5);
+    let Action::Reserve(order) = &mut held.action else { panic!("a reservation") };
+    order.metadata = Some(odd);
+    for command in [first, spent, held] {
+        booked(post(&store, command).await);
+    }
+    assert_eq!(findings(&fixture, None).await, []);
+    let (mut numbers, mut kept) = (Vec::new(), Vec::new());
+    numbers.push(store.usage("u1", usage_id).await.expect("readable").expect("there").metadata);
+    numbers.push(store.reservation("u1", reservation_id).await.expect("readable").expect("there").metadata);
+    for number in numbers {
+        kept.push(number.and_then(|object| object["max"].as_f64()));
+    }
+    assert_eq!(kept, [Some(f64::MAX); 2]);
+    // All of it falls due, and somebody else's page is read.
+    clock.advance(Duration::hours(2));
+    let pages = store.accounts(&AccountFilter::default(), None, 10).await.expect("readable");
+    assert_eq!(pages[0].account.available, 0);
+    post(&store, Command::settle("u1".to_owned())).await.expect("settled");
     assert_eq!(findings(&fixture, None).await, []);
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use accrue_accounting::ledger::{
-    Action, Adjust, AllocationStatus, BalanceView, Command, Correction, Cost, Parts, Policies, Use,
+    Action, Adjust, AllocationStatus, BalanceView, Command, Correction, Cost, Parts, Policies, Transfer, Use,
 };
 use accrue_accounting::store::{EntryFilter, ExplainedBalance, LedgerStore};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, NOON, account, allocate, allocate_until, entries, keyed, post, spend};
+use crate::fixture::{
+    Fixture, NOON, account, allocate, allocate_until, check_books, entries, keyed, post, spend,
+};
 use crate::holding::reserve;
 
 async fn explain(store: &Arc<dyn LedgerStore>, at: OffsetDateTime) -> ExplainedBalance {
@@ -165,5 +167,42 @@ pub(crate) async fn entries_of_a_period_are_found(fixture: Fixture) {
             assert!(page.iter().all(|one| one.seq < 9));
             assert_eq!(page.len(), expected.iter().filter(|one| one.seq < 9).count());
         }
+    }
+}
+
+/// Two processes whose clocks are apart: what has begun by the one's has begun for the other,
+/// and nothing leaves before it came.
+pub(crate) async fn clocks_that_are_apart_leave_it_explained(fixture: Fixture) {
+    let (behind, _) = fixture.store_at_noon().await;
+    let (ahead, clock) = fixture.store_at_noon().await;
+    post(&ahead, allocate_from("began", 30, minute(5))).await.expect("room");
+    clock.advance(Duration::minutes(10));
+    post(&ahead, Command::settle("u1".to_owned())).await.expect("it has begun");
+    let waiting = allocate_from("waits", 7, minute(60));
+    let waiting_id = id_of(&waiting);
+    post(&ahead, waiting).await.expect("room");
+    // By the other's clock it is noon.
+    post(&behind, void("void", waiting_id)).await.expect("it is there");
+    let order = Transfer {
+        transfer_id: Uuid::now_v7(),
+        to: "u2".to_owned(),
+        credits: None,
+        reason: "mistyped".to_owned(),
+    };
+    post(&behind, keyed("u1", "move", 0, Action::Transfer(order))).await.expect("30 are there");
+    for user_id in ["u1", "u2"] {
+        for minutes in 0..12 {
+            let explained = ahead.balance(user_id, minute(minutes), None, 10).await;
+            explained.unwrap_or_else(|error| panic!("{user_id} at {minutes}: {error}"));
+        }
+        check_books(&ahead, user_id).await;
+    }
+    let arrived = behind.allocations("u2", None, 10).await.expect("readable").remove(0).allocation;
+    post(&behind, keyed("u2", "gone", 0, Action::Void { allocation_id: arrived.id, reason: None }))
+        .await
+        .expect("it is there");
+    for minutes in 0..12 {
+        let explained = ahead.balance("u2", minute(minutes), None, 10).await;
+        explained.unwrap_or_else(|error| panic!("u2 at {minutes}, voided: {error}"));
     }
 }

@@ -6,7 +6,7 @@ use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -32,7 +32,8 @@ pub(in crate::http) struct Params {
 }
 
 impl Params {
-    /// The instant asked for, if one is, and the allocation that the page comes after.
+    /// The instant asked for, if one is, and the allocation that the page comes after. One in
+    /// a cursor is the `now` of whoever gave it, whose clock may be ahead of ours.
     fn position(&self) -> Result<(Option<OffsetDateTime>, Option<Uuid>), Problem> {
         let at = self.at.as_deref().map(|text| parse_time("at", text)).transpose()?;
         let after = self.cursor.as_deref().map(cursor::parse_instant).transpose()?;
@@ -46,6 +47,9 @@ impl Params {
         }
     }
 }
+
+/// How far the clocks of two processes may be apart.
+const CLOCKS_APART: Duration = Duration::minutes(5);
 
 fn in_the_future() -> Problem {
     let detail = "at lies ahead: what an account will hold is not known. Leave it out for now.";
@@ -84,7 +88,8 @@ pub(in crate::http) async fn get(
     // A clock that was set back does not take back what was booked.
     let now = account.decision_time(accounting.clock.now());
     let at = at.unwrap_or(now);
-    if at > now {
+    let ahead = if before.is_some() { CLOCKS_APART } else { Duration::ZERO };
+    if at > now + ahead {
         return Err(in_the_future().into());
     }
     let found = accounting.store.balance(&id, at, before, limit + 1).await?;

@@ -75,9 +75,11 @@ pub(in crate::http) async fn account(
     let limit = cursor::checked_limit(params.limit)?;
     let period = parse_period(params.period.as_deref())?;
     let after = params.cursor.as_deref().map(cursor::parse_usage_sum).transpose()?;
+    let (after, days) = after.unzip();
     let Params { since, until, resource, .. } = params;
     let default_days = if period == Period::Month { MAX_DAYS } else { DEFAULT_DAYS };
-    let mut filter = PeriodParams { since, until, resource }.filter(accounting.clock.now(), default_days)?;
+    let mut filter =
+        PeriodParams { since, until, resource }.filter(accounting.clock.now(), default_days, days)?;
     readable(&accounting, &id).await?;
     let store = &accounting.store;
     let sums = match period {
@@ -87,6 +89,6 @@ pub(in crate::http) async fn account(
         }
         Period::Month => store.usage_by_month(&id, &filter, after.as_ref(), limit + 1).await?,
     };
-    let page = Page::cut(sums, limit, |sum| cursor::after_usage_sum(&position(sum)));
+    let page = Page::cut(sums, limit, |sum| cursor::after_usage_sum(&position(sum), filter.days));
     Ok(Json(page.map(|sum| UsageSumBody::new(period, sum))))
 }

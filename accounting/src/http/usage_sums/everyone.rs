@@ -56,11 +56,13 @@ pub(in crate::http) async fn everyone(
 ) -> Result<Json<Page<UsageSumBody>>, ApiError> {
     let limit = cursor::checked_limit(params.limit)?;
     let after = params.cursor.as_deref().map(cursor::parse_usage_sum).transpose()?;
+    let (after, days) = after.unzip();
     let Params { since, until, resource, user_id, .. } = params;
     user_id.as_deref().map(user_id::check).transpose()?;
-    let mut filter = PeriodParams { since, until, resource }.filter(accounting.clock.now(), DEFAULT_DAYS)?;
+    let mut filter =
+        PeriodParams { since, until, resource }.filter(accounting.clock.now(), DEFAULT_DAYS, days)?;
     filter.user_id = user_id;
     let sums = accounting.store.usage_by_day(&filter, after.as_ref(), limit + 1).await?;
-    let page = Page::cut(sums, limit, |sum| cursor::after_usage_sum(&position(sum)));
+    let page = Page::cut(sums, limit, |sum| cursor::after_usage_sum(&position(sum), filter.days));
     Ok(Json(page.map(|sum| UsageSumBody::new(Period::Day, sum))))
 }

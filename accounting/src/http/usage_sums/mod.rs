@@ -25,11 +25,19 @@ struct PeriodParams {
 }
 
 impl PeriodParams {
-    /// Which usages to sum, if nothing is wrong with it.
-    fn filter(self, now: OffsetDateTime, default_days: i64) -> Result<UsageFilter, Problem> {
+    /// Which usages to sum, if nothing is wrong with it: by default those of the `days` of the
+    /// page before, on the first page those up to today.
+    fn filter(
+        self,
+        now: OffsetDateTime,
+        default_days: i64,
+        days: Option<Days>,
+    ) -> Result<UsageFilter, Problem> {
         let date = |name, text: Option<String>| text.map(|text| parse_date(name, &text)).transpose();
         let (since, until) = (date("since", self.since)?, date("until", self.until)?);
+        let until = until.or(days.map(|days| days.until));
         let until = until.unwrap_or_else(|| now.date().saturating_add(Duration::DAY));
+        let since = since.or(days.map(|days| days.since));
         let since = since.unwrap_or_else(|| until.saturating_sub(Duration::days(default_days)));
         let days = Days { since, until };
         let resource = self.resource;

@@ -93,14 +93,24 @@ fn json(encoder: &mut Encoder, value: &Value) {
 /// Whole numbers of 64 bits by their digits, all others as the nearest double.
 fn number(value: &Number) -> String {
     match value.as_f64() {
-        Some(double) if value.is_f64() && double.fract() == 0.0 && double.abs() < 1e18 => {
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 10^18")]
-            let whole = double as i64;
-            whole.to_string()
-        }
+        Some(double) if value.is_f64() && double.fract() == 0.0 && double.abs() < 1e18 => written_out(double),
         Some(double) if !value.is_i64() || double.abs() >= 1e18 => format!("{double:e}"),
         _ => value.to_string(),
     }
+}
+
+/// A whole double below 10^18 by its fewest digits, with zeros after them: that is how
+/// PostgreSQL writes one out, and then it is read as a whole number.
+fn written_out(double: f64) -> String {
+    if double == 0.0 {
+        return "0".to_owned();
+    }
+    let shortest = format!("{double:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let zeros = exponent.parse().unwrap_or(0) + 1;
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    let digits = digits.replace('.', "");
+    format!("{sign}{digits:0<zeros$}")
 }
 
 #[cfg(test)]
@@ -123,6 +133,11 @@ mod tests {
             ("0.0000001", "1e-7"),
             ("1000000000000000000000000", "1e24"),
             ("9007199254740993", "9007199254740993"),
+            ("500000000000000064.0", "500000000000000060"),
+            ("-1.5e3", "-1500"),
+            ("9007199254740992.0", "9007199254740992"),
+            ("1.7976931348623157e308", &format!("17976931348623157{}", "0".repeat(292))),
+            ("3.469955633815739e-10", "0.0000000003469955633815739"),
         ] {
             assert_eq!(digest(one), digest(other), "{one} and {other}");
         }

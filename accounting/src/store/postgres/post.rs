@@ -111,7 +111,15 @@ async fn post_in(
     load::allocations(&mut transaction, &mut accounts, &named).await?;
     rates::load(&mut transaction, &mut accounts, commands, now).await?;
     burn::spendable(&mut transaction, &mut accounts, commands, now).await?;
-    let posted = decide_all(&mut accounts, commands, policies, (now, salt_seed()))?;
+    let posted = match decide_all(&mut accounts, commands, policies, (now, salt_seed())) {
+        Ok(posted) => posted,
+        // What was answered before is answered again, whatever has become of the account.
+        Err(_) if keys == Keys::TakenForNew => {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        Err(overdrawn) => return Err(overdrawn.into()),
+    };
     if keys == Keys::TakenForNew {
         // What is refused might have been answered before. What is not takes its key below.
         let refused = commands.iter().zip(&posted).filter(|(_, posted)| posted.is_err());
