@@ -14,7 +14,8 @@ use accrue_auth::domain::Role;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
-use self::opened::{SealedStoreArgs, StoreArgs};
+use self::opened::SealedStoreArgs;
+pub(crate) use self::opened::{Opened, StoreArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {

@@ -11,6 +11,7 @@ use crate::admin::AdminArgs;
 use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
 use crate::reconcile::ReconcileArgs;
+use crate::replay::ReplayArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
@@ -40,6 +41,10 @@ pub(crate) enum Command {
     /// Compare every balance with the entries it comes from, and every entry with its hash: exit with
     /// 0 if all of it agrees, 1 if not, 2 if the settings are wrong, 3 if it could not be read
     Audit(AuditArgs),
+    /// Have auth publish the present state of users once more, for a consumer that is new or was
+    /// restored from a backup: exit with 0 if all of them wait in its outbox, 1 if some do not, 2 if the
+    /// database cannot be opened, 3 if it was broken off
+    Replay(ReplayArgs),
     /// Compare the users of both services, and repair where they disagree if told to: exit with 0 if
     /// they agree by now, 1 if not, 2 if the settings are wrong, 3 if not everybody could be looked at
     Reconcile(ReconcileArgs),

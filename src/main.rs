@@ -17,6 +17,7 @@ mod key_file;
 mod migrate;
 mod progress;
 mod reconcile;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Admin(args)) => admin::run(args).await,
         Some(Command::Audit(args)) => Ok(audit::run(args).await),
+        Some(Command::Replay(args)) => Ok(replay::run(args).await),
         Some(Command::Reconcile(args)) => Ok(reconcile::run(args).await),
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,

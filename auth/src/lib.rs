@@ -7,6 +7,7 @@ pub mod limits;
 pub mod mail;
 pub mod operator;
 pub mod passwords;
+pub mod replaying;
 pub mod sealing;
 mod service;
 pub mod store;

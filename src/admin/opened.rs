@@ -18,7 +18,7 @@ use crate::data_dir;
 use crate::key_file;
 
 #[derive(Debug, Args)]
-pub(super) struct StoreArgs {
+pub(crate) struct StoreArgs {
     /// The data directory of an `accrue` that runs everything, for what no URL names
     #[arg(long, env = "ACCRUE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -36,9 +36,9 @@ pub(super) struct SealedStoreArgs {
 }
 
 /// auth's database.
-pub(super) struct Opened {
-    pub(super) store: Arc<dyn AuthStore>,
-    pub(super) clock: SharedClock,
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn AuthStore>,
+    pub(crate) clock: SharedClock,
 }
 
 /// What signing keys are made with, and encrypted under, as the services have it.
@@ -50,7 +50,7 @@ pub(super) struct Sealing {
 impl StoreArgs {
     /// Opens the database as it is: a command that is newer than the services must
     /// not change its schema under them.
-    pub(super) async fn open(self) -> anyhow::Result<Opened> {
+    pub(crate) async fn open(self) -> anyhow::Result<Opened> {
         let mut problems = Problems::new();
         let given = self.database.check(&mut problems);
         problems.finish()?;

@@ -19,6 +19,8 @@ pub struct Edit {
     password_hash: Option<SecretString>,
     ticket: Option<(TicketKind, Digest)>,
     posting: Option<Posting>,
+    /// What the version is to be above.
+    above: i64,
 }
 
 /// A change as a store writes it, if the user is still at the version that it was
@@ -57,7 +59,15 @@ impl Edit {
             password_hash: None,
             ticket: None,
             posting: None,
+            above: user.version,
         }
+    }
+
+    /// Nothing but a version above this one.
+    #[must_use]
+    pub fn above(mut self, version: i64) -> Self {
+        self.above = self.above.max(version);
+        self
     }
 
     /// Another address, which nobody has verified yet.
@@ -170,17 +180,20 @@ impl Edit {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.before == self.after && self.password_hash.is_none() && self.ticket.is_none()
+        self.before == self.after
+            && self.password_hash.is_none()
+            && self.ticket.is_none()
+            && self.above == self.before.version
     }
 
     /// The change and its event, at `now`. `traceparent` names the request that led to it.
     #[must_use]
     pub fn at(self, now: OffsetDateTime, traceparent: Option<String>) -> UserChange {
-        let Self { before, after: mut user, kind, password_hash, ticket, posting } = self;
+        let Self { before, after: mut user, kind, password_hash, ticket, posting, above } = self;
         let (after_email, verifies) = (user.email.clone(), user.email_verified && !before.email_verified);
         let unseats_admin = before.is_acting_admin() && !user.is_acting_admin();
         // Also when the clock went back: of two versions the greater is the newer.
-        user.version = (before.version + 1).max(to_millis(now));
+        user.version = above.saturating_add(1).max(to_millis(now));
         let changed_at = whole_milliseconds(now);
         let event = UserEvent { id: Uuid::now_v7(), kind, occurred_at: changed_at, user: user.snapshot() };
         UserChange {

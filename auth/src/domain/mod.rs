@@ -9,6 +9,7 @@ mod idempotency;
 mod login_name;
 mod password;
 mod posting;
+mod replay;
 mod roles;
 mod session;
 mod ticket;
@@ -24,6 +25,7 @@ pub use idempotency::{Digest, IdempotencyKey, InvalidKey, KeptReply, KeptRequest
 pub use login_name::{InvalidLoginName, LoginName};
 pub use password::{InvalidPassword, Password};
 pub use posting::{MailKind, Posting, WaitingMail};
+pub use replay::Replay;
 pub use roles::{Role, Roles};
 pub use session::{
     PresentedToken, ROTATION_GRACE, Rotation, Session, Standing, USED_TOKENS, UsedToken, device,

@@ -6,7 +6,9 @@ mod oauth;
 mod openapi;
 mod page;
 mod password_resets;
+mod replays;
 mod sessions;
+mod user_versions;
 mod users;
 mod verification;
 mod well_known;
@@ -54,6 +56,8 @@ pub(crate) fn routes(app: App) -> (Router, OpenApi) {
 fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::document())
         .merge(users::routes())
+        .merge(user_versions::routes())
+        .merge(replays::routes())
         .merge(verification::routes())
         .merge(password_resets::routes())
         .merge(sessions::routes())

@@ -31,7 +31,7 @@ impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         let scopes = Scopes::from_iter([
             ("users:admin", "Look after users."),
-            ("events:admin", "Look after events that were not taken."),
+            ("events:admin", "See to it that the services agree: replays, reconciliation, dead letters."),
             ("accounts:read", "Read every account."),
             ("credits:write", "Allocate credits to any account."),
             ("usage:write", "Spend credits of any account."),

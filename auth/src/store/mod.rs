@@ -24,7 +24,7 @@ pub use mail::{ClaimedMail, MailClaim, MailStore};
 pub use sessions::SessionStore;
 pub use signing_keys::SigningKeyStore;
 pub use throttles::{Throttle, ThrottleStore};
-pub use users::{Changed, Login, Registration, UserFilter, UserPosition, UserStore};
+pub use users::{Changed, Login, Registration, UserFilter, UserPosition, UserStore, UserVersion};
 
 /// A store of users, the outbox that is written with them, and everything that lets
 /// them in.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use crate::domain::{
-    EmailAddress, IdempotencyKey, KeptReply, LoginName, NewUser, Role, User, UserChange, Username,
+    EmailAddress, IdempotencyKey, KeptReply, LoginName, NewUser, Replay, Role, User, UserChange, Username,
 };
 
 /// The users.
@@ -76,6 +76,21 @@ pub trait UserStore: Send + Sync + 'static {
     /// [`StoreError`]. After `Unavailable` the change may have been written.
     async fn change(&self, change: UserChange) -> Result<Changed, StoreError>;
 
+    /// Writes the event of a replay, if the user is still at its version and it does not wait
+    /// already: else what is newer waits, or the same.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After `Unavailable` the event may have been written.
+    async fn replay(&self, replay: Replay) -> Result<(), StoreError>;
+
+    /// Up to `limit` users, tombstones too, in the order of the bytes of their ids, from those
+    /// `after`; nothing where that can be no id of this store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn versions(&self, after: Option<&str>, limit: u32)
+    -> Result<Option<Vec<UserVersion>>, StoreError>;
+
     /// Puts `to` in the place of the hash `from`, of the same password: no change of
     /// the user, so no version and no event. Whether `from` was still there.
     ///
@@ -134,6 +149,17 @@ pub enum Changed {
     LastAdmin,
     /// There is no such user.
     NotFound,
+}
+
+/// How far a user has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserVersion {
+    /// Who.
+    pub user_id: String,
+    /// Grows with every change: max(previous + 1, milliseconds now).
+    pub version: i64,
+    /// Whether they may sign in; `Deleted` is a tombstone.
+    pub status: UserStatus,
 }
 
 /// A user and what signing in compares.

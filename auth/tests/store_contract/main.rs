@@ -11,6 +11,7 @@ mod outbox;
 mod place;
 mod registering;
 mod relaying;
+mod replaying;
 mod resealing;
 mod sessions;
 mod signing_keys;
@@ -54,6 +55,10 @@ contract!(
     changing::a_new_password_forgets_what_only_the_old_one_could_tell,
     changing::a_hash_is_upgraded_only_in_the_place_of_the_one_it_was_made_for,
     changing::a_session_is_carried_on_over_one_epoch_and_no_more,
+    replaying::a_replay_tells_of_the_user_as_they_are,
+    replaying::what_waits_does_not_wait_twice,
+    replaying::a_replay_can_move_a_version_on,
+    replaying::versions_come_in_the_order_of_ids,
     erasing::of_an_erased_user_an_id_stays,
     erasing::events_that_wait_are_replaced_by_the_tombstone,
     erasing::a_tombstone_survives_a_relay_that_held_what_it_replaced,

@@ -1,6 +1,6 @@
 //! Users as HTTP shows them.
 
-mod admin;
+pub(super) mod admin;
 pub(super) mod apply;
 mod batch;
 mod batch_item;
@@ -11,7 +11,7 @@ mod get;
 mod list;
 mod me;
 mod password_reset;
-mod problems;
+pub(super) mod problems;
 mod quiet;
 mod reactivate;
 mod register;
@@ -87,7 +87,7 @@ impl From<&User> for UserBody {
     }
 }
 
-fn status_word(status: UserStatus) -> &'static str {
+pub(super) fn status_word(status: UserStatus) -> &'static str {
     match status {
         UserStatus::Active => "active",
         UserStatus::Deactivated => "deactivated",

@@ -3,7 +3,7 @@
 use accrue_chassis::problem::Problem;
 use axum::http::StatusCode;
 
-pub(super) fn not_found() -> Problem {
+pub(in crate::http) fn not_found() -> Problem {
     Problem::not_found("user_not_found", "There is no user with this id.")
 }
 
@@ -61,10 +61,10 @@ pub(super) fn session_ended() -> Problem {
 }
 
 /// An admin whose token outlives the role, or a service whose token outlives its client.
-pub(super) fn no_longer_admin() -> Problem {
+pub(super) fn no_longer_admin(scope: &str) -> Problem {
     let detail = "The access token was made for an admin, or a service, that may not do this any more.";
     Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail)
-        .with_challenge("Bearer realm=\"accrue\", error=\"insufficient_scope\", scope=\"users:admin\"")
+        .with_challenge(format!("Bearer realm=\"accrue\", error=\"insufficient_scope\", scope=\"{scope}\""))
 }
 
 fn conflict(code: &'static str, detail: &str) -> Problem {

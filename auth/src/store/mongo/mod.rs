@@ -17,6 +17,7 @@ mod sessions;
 mod signing_keys;
 mod throttles;
 mod users;
+mod versions;
 
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use mongodb::bson::{Document, doc, serialize_to_bson};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::document::{UserDocument, object_id, to_bson};
-use super::{MongoStore, StoreError, changing, fault, registering, rivals};
-use crate::domain::{IdempotencyKey, KeptReply, LoginName, NewUser, User, UserChange};
-use crate::store::{Changed, Login, Registration, UserFilter, UserPosition, UserStore};
+use super::{MongoStore, StoreError, changing, fault, registering, rivals, versions};
+use crate::domain::{IdempotencyKey, KeptReply, LoginName, NewUser, Replay, User, UserChange};
+use crate::store::{Changed, Login, Registration, UserFilter, UserPosition, UserStore, UserVersion};
 
 #[async_trait]
 impl UserStore for MongoStore {
@@ -47,6 +47,24 @@ impl UserStore for MongoStore {
     async fn change(&self, change: UserChange) -> Result<Changed, StoreError> {
         let (users, now) = (self.users.clone(), self.clock.now());
         self.calls.run(async move { changing::change(&users, change, now).await }).await
+    }
+
+    async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
+        let users = self.users.clone();
+        self.calls.run(async move { versions::replay(&users, &replay).await }).await
+    }
+
+    async fn versions(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Option<Vec<UserVersion>>, StoreError> {
+        let after = match after.map(object_id) {
+            Some(None) => return Ok(None),
+            after => after.flatten(),
+        };
+        let users = self.users.clone();
+        self.calls.run(async move { versions::versions(&users, after, limit).await.map(Some) }).await
     }
 
     async fn upgrade_password_hash(

@@ -13,6 +13,7 @@ mod tests;
 mod throttles;
 mod user_rows;
 mod users;
+mod versions;
 
 use std::time::Duration;
 

@@ -87,7 +87,7 @@ pub(super) fn status_word(status: UserStatus) -> &'static str {
     }
 }
 
-fn parse_status(word: &str) -> Option<UserStatus> {
+pub(super) fn parse_status(word: &str) -> Option<UserStatus> {
     [UserStatus::Active, UserStatus::Deactivated, UserStatus::Deleted]
         .into_iter()
         .find(|status| status_word(*status) == word)

@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::user_rows::{read_login, read_user, select_users, status_word};
-use super::{SqliteStore, StoreError, changing, fault, registering};
-use crate::domain::{IdempotencyKey, KeptReply, LoginName, NewUser, Role, User, UserChange};
-use crate::store::{Changed, Login, Registration, UserFilter, UserPosition, UserStore};
+use super::{SqliteStore, StoreError, changing, fault, registering, versions};
+use crate::domain::{IdempotencyKey, KeptReply, LoginName, NewUser, Replay, Role, User, UserChange};
+use crate::store::{Changed, Login, Registration, UserFilter, UserPosition, UserStore, UserVersion};
 
 #[async_trait]
 impl UserStore for SqliteStore {
@@ -51,6 +51,20 @@ impl UserStore for SqliteStore {
     async fn change(&self, change: UserChange) -> Result<Changed, StoreError> {
         let writer = self.writer.clone();
         self.calls.run(async move { changing::change(&writer, change).await }).await
+    }
+
+    async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
+        let writer = self.writer.clone();
+        self.calls.run(async move { versions::replay(&writer, &replay).await }).await
+    }
+
+    async fn versions(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Option<Vec<UserVersion>>, StoreError> {
+        let (readers, after) = (self.readers.clone(), after.map(ToOwned::to_owned));
+        self.calls.run(async move { versions::versions(&readers, after, limit).await.map(Some) }).await
     }
 
     async fn upgrade_password_hash(
