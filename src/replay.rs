@@ -95,7 +95,7 @@ impl Replaying {
 
     /// All, in the order of their ids, or those who changed since. What it stops at is told.
     async fn many(&mut self, since: Option<OffsetDateTime>, after: Option<String>) -> anyhow::Result<()> {
-        let since_ms = since.map_or(i64::MIN, |at| to_millis(at));
+        let since_ms = since.map_or(i64::MIN, to_millis);
         let mut after = after;
         loop {
             let page = self.opened.store.versions(after.as_deref(), PAGE).await;
