@@ -18,7 +18,7 @@ use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
 use crate::http;
 use crate::own_events::OwnEvents;
-use crate::store::LedgerStore;
+use crate::store::{LedgerStore, Placeholders};
 use crate::sweep::Sweep;
 
 /// What accounting is made of; each comes from outside.
@@ -61,7 +61,7 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     let link = Link::default();
     let keys_link = Link::default();
     let own_events = OwnEvents::new(&store, publisher, config.policies.events, batcher.committed());
-    let mut collectors = vec![count_placeholders(Arc::clone(&store))];
+    let mut collectors = vec![count_placeholders(Arc::clone(&store), Arc::clone(&clock))];
     let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
@@ -100,13 +100,17 @@ impl Probe for StoreProbe {
     }
 }
 
-fn count_placeholders(store: Arc<dyn LedgerStore>) -> Collector {
+fn count_placeholders(store: Arc<dyn LedgerStore>, clock: SharedClock) -> Collector {
     Arc::new(move || {
-        let store = Arc::clone(&store);
+        let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
         Box::pin(async move {
-            match store.count_placeholders().await {
-                #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
-                Ok(count) => metrics::gauge!("accounts_placeholder").set(count as f64),
+            match store.placeholders().await {
+                Ok(Placeholders { count, oldest_since }) => {
+                    let age = oldest_since.map_or(0.0, |since| (clock.now() - since).as_seconds_f64());
+                    #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
+                    metrics::gauge!("accounts_placeholder").set(count as f64);
+                    metrics::gauge!("accounts_placeholder_oldest_age_seconds").set(age.max(0.0));
+                }
                 Err(error) => tracing::debug!(%error, "placeholders could not be counted"),
             }
         })

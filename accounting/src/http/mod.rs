@@ -1,5 +1,6 @@
 //! accounting over HTTP: one folder a noun, one file a verb.
 
+mod account_versions;
 mod accounts;
 mod adjustments;
 mod allocations;
@@ -54,6 +55,9 @@ fn described() -> OpenApiRouter<Accounting> {
     OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(accounts::list::list))
         .routes(routes!(accounts::get::get))
+        .routes(routes!(accounts::orphan::orphan))
+        .routes(routes!(account_versions::list::list))
+        .routes(routes!(account_versions::get::get))
         .routes(routes!(balance::get::get))
         .routes(routes!(entries::list::list))
         .routes(routes!(entries::get::get))

@@ -3,6 +3,7 @@
 mod batches;
 mod rates;
 mod reading;
+mod standing;
 mod transfers;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::store;
 /// accounting's routes over a SQLite file, for one caller who may do everything.
 struct Api {
     router: Router,
+    batcher: Batcher,
     clock: Arc<ManualClock>,
     lifecycle: Lifecycle,
     _files: TempDir,
@@ -73,9 +75,10 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let accounting = Accounting { batcher, store, clock: Arc::<ManualClock>::clone(&clock) };
+        let accounting =
+            Accounting { batcher: batcher.clone(), store, clock: Arc::<ManualClock>::clone(&clock) };
         let router = routes(accounting).0.layer(Extension(caller));
-        Self { router, clock, lifecycle, _files: files }
+        Self { router, batcher, clock, lifecycle, _files: files }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -107,7 +107,9 @@ impl BatchResult {
             }
             // So long ago that only its address is known.
             Err(Rejection::ReplyGone { resource }) => Self::made("already_created", user_id, &resource),
-            Ok(Receipt::User(_) | Receipt::Settled) => Self::refused(user_id, &Problem::internal()),
+            Ok(Receipt::User(_) | Receipt::Orphaned | Receipt::Settled) => {
+                Self::refused(user_id, &Problem::internal())
+            }
             Err(rejection) => {
                 let problem = rejected(&user_id, &rejection);
                 Self::refused(user_id, &problem)
