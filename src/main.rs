@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod key_file;
 mod migrate;
+mod own_users;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! accounting's settings: flags, environment, and what they must be.
 
 mod database;
+mod directory;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,10 +12,12 @@ use clap::Args;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::directory::OnUnknownUser;
 use crate::ledger::{CREDITS_LIMIT, EventPolicy, Policies, Spending, WelcomePolicy};
 use crate::store;
 
 pub use self::database::DatabaseArgs;
+pub use self::directory::DirectoryConfig;
 
 /// Where auth is, and what it calls itself, unless either was told otherwise.
 const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";
@@ -57,6 +60,8 @@ pub struct AccountingArgs {
     /// Whether accounts may spend and reserve whose user is not known yet
     #[arg(long, env = "ACCOUNTING_PLACEHOLDER_SPENDING", default_value = "allow", value_name = "WHETHER")]
     accounting_placeholder_spending: Permission,
+    #[command(flatten)]
+    directory: directory::DirectoryArgs,
     /// Whether what is booked is published as events, for whoever listens
     #[arg(long, env = "ACCOUNTING_EVENTS", default_value = "off", value_name = "SWITCH")]
     accounting_events: Switch,
@@ -171,6 +176,10 @@ pub struct AccountingConfig {
     pub tokens: TokenConfig,
     /// Credits for new users, and who may spend.
     pub policies: Policies,
+    /// What is done about users who have no account, unless the request says so.
+    pub on_unknown_user: OnUnknownUser,
+    /// Where auth is asked after them, if it is.
+    pub directory: Option<DirectoryConfig>,
     /// Batches posted side by side.
     pub lanes: usize,
     /// Requests answered at once.
@@ -194,6 +203,8 @@ impl AccountingConfig {
             database_url: None,
             tokens: TokenConfig::default(),
             policies: Policies::DEFAULT,
+            on_unknown_user: OnUnknownUser::Placeholder,
+            directory: None,
             lanes: default_lanes(),
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
@@ -214,6 +225,7 @@ impl AccountingArgs {
         });
         let url_is_usable = database_url.is_some() == given;
         let (issuer, audience) = (self.accounting_token_issuer, self.accounting_token_audience);
+        let directory = self.directory.check(&issuer, problems);
         let tokens = TokenConfig::new(&issuer, &audience, &issuer);
         let tokens = problems.take(tokens.map_err(|error| format!("ACCOUNTING_TOKEN_ISSUER: {error}")));
         let jwks_url = self.accounting_jwks_url.map(|text| http_url(&text)).transpose();
@@ -230,6 +242,7 @@ impl AccountingArgs {
         if !url_is_usable {
             return None;
         }
+        let directory = directory?;
         Some(AccountingConfig {
             listen: listen?,
             database_url,
@@ -246,6 +259,8 @@ impl AccountingArgs {
                 placeholder_spending: self.accounting_placeholder_spending.into(),
                 events: events?,
             },
+            on_unknown_user: directory.on_unknown_user,
+            directory: directory.directory,
             lanes: lanes?,
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),

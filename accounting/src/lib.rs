@@ -4,6 +4,7 @@ pub mod audit;
 mod batcher;
 pub mod config;
 mod consumer;
+pub mod directory;
 mod http;
 pub mod ledger;
 mod own_events;

@@ -16,6 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::batcher::Batcher;
 use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
+use crate::directory::{Checks, UserDirectory};
 use crate::http;
 use crate::own_events::OwnEvents;
 use crate::store::{LedgerStore, Placeholders};
@@ -29,6 +30,8 @@ pub struct Parts {
     pub subscriber: Arc<dyn Subscriber>,
     /// Where our own events go, if they are on.
     pub publisher: Box<dyn Publisher>,
+    /// Where auth can be asked after users, if it can.
+    pub directory: Option<Arc<dyn UserDirectory>>,
     /// The time.
     pub clock: SharedClock,
     /// The process's start and end.
@@ -54,7 +57,7 @@ pub struct Service {
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
-    let Parts { store, subscriber, publisher, clock, lifecycle, metrics } = parts;
+    let Parts { store, subscriber, publisher, directory, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.policies, &lifecycle);
     let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
@@ -67,8 +70,13 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
     let readiness = own_events.watched(readiness, &mut collectors);
-    let accounting =
-        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let checks = directory.map(|directory| Arc::new(Checks::new(directory, config.request_deadline)));
+    let accounting = http::Accounting {
+        batcher: batcher.clone(),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
+    };
     let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;

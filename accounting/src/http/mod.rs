@@ -13,6 +13,7 @@ mod entries;
 mod error;
 mod fields;
 mod idempotency;
+mod newcomers;
 mod openapi;
 mod rates;
 mod reservations;
@@ -35,6 +36,8 @@ use utoipa_axum::routes;
 use crate::batcher::Batcher;
 use crate::store::LedgerStore;
 
+pub(crate) use newcomers::Newcomers;
+
 /// What the routes work with.
 #[derive(Clone)]
 pub(crate) struct Accounting {
@@ -44,6 +47,8 @@ pub(crate) struct Accounting {
     pub(crate) store: Arc<dyn LedgerStore>,
     /// The time, for what is asked about it.
     pub(crate) clock: SharedClock,
+    /// Whom accounts are opened for.
+    pub(crate) newcomers: Newcomers,
 }
 
 /// All routes of accounting's own, and the document that describes them.

@@ -1,6 +1,7 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
 mod batches;
+mod newcomers;
 mod rates;
 mod reading;
 mod standing;
@@ -21,8 +22,9 @@ use tempfile::TempDir;
 use time::macros::datetime;
 use tower::ServiceExt as _;
 
-use super::{Accounting, routes};
+use super::{Accounting, Newcomers, routes};
 use crate::batcher::Batcher;
+use crate::directory::OnUnknownUser;
 use crate::ledger::Policies;
 use crate::store;
 
@@ -62,6 +64,10 @@ impl Answer {
 
 impl Api {
     async fn start() -> Self {
+        Self::start_with(Newcomers { by_default: OnUnknownUser::Placeholder, checks: None }).await
+    }
+
+    async fn start_with(newcomers: Newcomers) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite:{}", files.path().join("accounting.db").display());
         let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
@@ -75,8 +81,12 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let accounting =
-            Accounting { batcher: batcher.clone(), store, clock: Arc::<ManualClock>::clone(&clock) };
+        let accounting = Accounting {
+            batcher: batcher.clone(),
+            store,
+            clock: Arc::<ManualClock>::clone(&clock),
+            newcomers,
+        };
         let router = routes(accounting).0.layer(Extension(caller));
         Self { router, batcher, clock, lifecycle, _files: files }
     }
