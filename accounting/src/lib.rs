@@ -1,5 +1,6 @@
 //! Prepaid credits: accounts, allocations, and the ledger that keeps them.
 
+mod arrivals;
 pub mod audit;
 mod batcher;
 pub mod config;

@@ -75,6 +75,11 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         batcher: batcher.clone(),
         store: Arc::clone(&store),
         clock: Arc::clone(&clock),
+        waiting: http::Waiting::new(
+            batcher.arrivals(),
+            lifecycle.clone(),
+            (config.request_deadline, config.max_in_flight),
+        ),
         newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
     };
     let (router, document) = http::routes(accounting);

@@ -15,6 +15,7 @@ mod fields;
 mod idempotency;
 mod newcomers;
 mod openapi;
+mod prefer;
 mod rates;
 mod reservations;
 pub(crate) mod shut_out;
@@ -24,6 +25,7 @@ mod transfers;
 mod usage;
 mod usage_sums;
 mod user_id;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ use crate::batcher::Batcher;
 use crate::store::LedgerStore;
 
 pub(crate) use newcomers::Newcomers;
+pub(crate) use waiting::Waiting;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -49,6 +52,8 @@ pub(crate) struct Accounting {
     pub(crate) clock: SharedClock,
     /// Whom accounts are opened for.
     pub(crate) newcomers: Newcomers,
+    /// For requests that wait for a user's event.
+    pub(crate) waiting: Waiting,
 }
 
 /// All routes of accounting's own, and the document that describes them.

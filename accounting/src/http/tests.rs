@@ -6,6 +6,7 @@ mod rates;
 mod reading;
 mod standing;
 mod transfers;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use time::macros::datetime;
 use tower::ServiceExt as _;
 
-use super::{Accounting, Newcomers, routes};
+use super::{Accounting, Newcomers, Waiting, routes};
 use crate::batcher::Batcher;
 use crate::directory::OnUnknownUser;
 use crate::ledger::Policies;
@@ -86,6 +87,7 @@ impl Api {
             store,
             clock: Arc::<ManualClock>::clone(&clock),
             newcomers,
+            waiting: Waiting::new(batcher.arrivals(), lifecycle.clone(), (Duration::from_secs(10), 64)),
         };
         let router = routes(accounting).0.layer(Extension(caller));
         Self { router, batcher, clock, lifecycle, _files: files }
