@@ -161,6 +161,7 @@ impl System {
                 self.auth = process.url_of("auth").await;
                 let keys = self.auth.join("/.well-known/jwks.json").expect("a path");
                 environment.push(("ACCOUNTING_JWKS_URL".to_owned(), keys.into()));
+                environment.push(("ACCOUNTING_AUTH_URL".to_owned(), self.auth.to_string()));
             }
             self.processes.push(process);
         }
@@ -184,6 +185,13 @@ impl System {
         }
         self.spawn().await;
         self.ready().await;
+    }
+
+    /// The same with settings besides those of before.
+    pub(crate) async fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.environment.extend(settings);
+        self.kill_and_restart().await;
     }
 
     /// Waits until both serve.
