@@ -14,7 +14,8 @@ use crate::ledger::IdempotencyKey;
 pub struct Placeholders {
     /// How many.
     pub count: i64,
-    /// When the oldest of them was made.
+    /// When the oldest of them was made that holds anything. One that was emptied, as after
+    /// a transfer of what went to a mistyped id, waits for nobody.
     pub oldest_since: Option<OffsetDateTime>,
 }
 

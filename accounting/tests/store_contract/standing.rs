@@ -77,6 +77,9 @@ pub(crate) async fn who_is_not_there_is_told(fixture: Fixture) {
     post(&store, registered("eve", 1)).await.expect("applied");
     let expected = Placeholders { count: 2, oldest_since: Some(NOON) };
     assert_eq!(store.placeholders().await.expect("readable"), expected);
+    post(&store, spend("ada", "s", 1)).await.expect("enough");
+    let expected = Placeholders { count: 2, oldest_since: Some(NOON + Duration::minutes(1)) };
+    assert_eq!(store.placeholders().await.expect("readable"), expected);
     let missing = store.missing_accounts(&["ada", "Ada", "nobody", "eve", "nobody"]).await.expect("readable");
     assert_eq!(missing, BTreeSet::from(["Ada".to_owned(), "nobody".to_owned()]));
     assert_eq!(store.missing_accounts(&[]).await.expect("readable"), BTreeSet::new());

@@ -41,7 +41,8 @@ impl StandingStore for PostgresLedger {
     }
 
     async fn placeholders(&self) -> Result<Placeholders, StoreError> {
-        let query = "SELECT count(*), min(created_at) FROM accounts WHERE status = 'placeholder'";
+        let query = "SELECT count(*), min(created_at) FILTER (WHERE available + reserved + pending > 0)
+                     FROM accounts WHERE status = 'placeholder'";
         let row = sqlx::query(query).fetch_one(&self.readers).await?;
         Ok(Placeholders { count: row.try_get(0)?, oldest_since: row.try_get(1)? })
     }

@@ -47,7 +47,8 @@ impl StandingStore for SqliteLedger {
     }
 
     async fn placeholders(&self) -> Result<Placeholders, StoreError> {
-        let query = "SELECT count(*), min(created_at) FROM accounts WHERE status = 'placeholder'";
+        let query = "SELECT count(*), min(created_at) FILTER (WHERE available + reserved + pending > 0)
+                     FROM accounts WHERE status = 'placeholder'";
         let row = sqlx::query(query).fetch_one(&self.readers).await?;
         let oldest_since: Option<i64> = row.try_get(1)?;
         Ok(Placeholders { count: row.try_get(0)?, oldest_since: oldest_since.and_then(clock::from_micros) })
