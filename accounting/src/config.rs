@@ -28,7 +28,6 @@ const DEFAULT_DEADLINE_MS: u64 = 10_000;
 /// accounting's flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Accounting")]
-#[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct AccountingArgs {
     /// Where accounting listens: an IP address and a port
     #[arg(long, env = "ACCOUNTING_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
