@@ -2,6 +2,7 @@
 
 mod database;
 mod directory;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use accrue_chassis::settings::Problems;
 use clap::Args;
 use secrecy::SecretString;
-use url::Url;
 
 use crate::directory::OnUnknownUser;
 use crate::ledger::{CREDITS_LIMIT, EventPolicy, Policies, Spending, WelcomePolicy};
@@ -18,10 +18,9 @@ use crate::store;
 
 pub use self::database::DatabaseArgs;
 pub use self::directory::DirectoryConfig;
+pub use self::tokens::TokenConfig;
+use self::tokens::{DEFAULT_AUDIENCE, DEFAULT_ISSUER, http_url};
 
-/// Where auth is, and what it calls itself, unless either was told otherwise.
-const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";
-const DEFAULT_AUDIENCE: &str = "accrue";
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
 const DEFAULT_DEADLINE_MS: u64 = 10_000;
 
@@ -126,42 +125,6 @@ impl From<Permission> for Spending {
             Permission::Deny => Self::Deny,
         }
     }
-}
-
-/// Whose access tokens are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// Who makes them: auth's `AUTH_ISSUER`.
-    pub issuer: String,
-    /// Whom they are for.
-    pub audience: String,
-    /// Where the issuer's keys are.
-    pub jwks_url: Url,
-}
-
-impl TokenConfig {
-    /// Tokens of `issuer` for `audience`; the keys are in the usual place below
-    /// `keys_at`, which is the issuer itself unless it is reached by another address.
-    ///
-    /// # Errors
-    /// When `keys_at` is no `http://` or `https://` URL.
-    pub fn new(issuer: &str, audience: &str, keys_at: &str) -> Result<Self, String> {
-        let below = format!("{}/.well-known/jwks.json", keys_at.trim_end_matches('/'));
-        let issuer = issuer.trim_end_matches('/').to_owned();
-        Ok(Self { issuer, audience: audience.to_owned(), jwks_url: http_url(&below)? })
-    }
-}
-
-impl Default for TokenConfig {
-    fn default() -> Self {
-        Self::new(DEFAULT_ISSUER, DEFAULT_AUDIENCE, DEFAULT_ISSUER).expect("the default is a URL")
-    }
-}
-
-fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
-    let is_usable = matches!(url.scheme(), "http" | "https") && url.has_host();
-    is_usable.then_some(url).ok_or_else(|| "give a URL that begins with http:// or https://".to_owned())
 }
 
 /// accounting's settings, checked.

@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 use url::Url;
 
-use super::http_url;
+use super::tokens::http_url;
 use crate::directory::OnUnknownUser;
 
 /// What is done about users who have no account.

@@ -1,17 +1,20 @@
 //! Requests for users who have no account, as their callers see them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::standing::hear_of;
+use super::standing::{hear_of, live};
 use super::{Answer, Api};
+use crate::batcher::Batcher;
 use crate::directory::{Checks, DirectoryError, OnUnknownUser, Presence, UserDirectory};
 use crate::http::Newcomers;
+use crate::ledger::Command;
 
 const BATCH: &str = "/v1/allocations/batch";
 
@@ -21,6 +24,10 @@ struct Auth {
     users: Mutex<BTreeMap<String, Presence>>,
     /// It takes questions and never answers.
     hangs: AtomicBool,
+    /// It takes so long to answer.
+    latency_ms: AtomicU64,
+    /// Once it has looked for a user, and before it says so, credits are booked for them here.
+    batcher: OnceLock<Batcher>,
     asked: AtomicUsize,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
@@ -44,6 +51,11 @@ impl UserDirectory for Auth {
         self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
         if self.hangs.load(Ordering::Relaxed) {
             return std::future::pending().await;
+        }
+        tokio::time::sleep(Duration::from_millis(self.latency_ms.load(Ordering::Relaxed))).await;
+        if let Some(batcher) = self.batcher.get() {
+            let command = Command::apply_user(live(user_id, 1), Uuid::now_v7());
+            batcher.post(command).await.expect("posted").expect("applied");
         }
         // Whoever else is to be asked by now, is.
         tokio::task::yield_now().await;
@@ -185,6 +197,30 @@ async fn an_auth_that_hangs_holds_up_nobody_for_long() {
     let made = api.post_to(BATCH, "x", json!({"allocations": orders})).await;
     assert!(codes(&made).iter().all(|code| *code == "created"));
     assert!(auth.asked() <= 32, "{}", auth.asked());
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_auth_has_one_deadline_for_a_whole_batch() {
+    let (api, auth) = start(OnUnknownUser::Verify).await;
+    auth.latency_ms.store(300, Ordering::Relaxed);
+    let orders: Vec<Value> =
+        (0..1_000).map(|user| json!({"user_id": format!("u{user}"), "credits": 1})).collect();
+    let made = api.post_to(BATCH, "x", json!({"allocations": orders})).await;
+    let refused = codes(&made).into_iter().filter(|code| *code == "user_unknown").count();
+    // In two seconds 16 at a time are asked six times over.
+    assert!((1..=112).contains(&refused), "{refused}");
+    assert_eq!(codes(&made).into_iter().filter(|code| *code == "created").count(), 1_000 - refused);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_gets_an_account_while_auth_is_asked_is_not_refused() {
+    let (api, auth) = start(OnUnknownUser::Verify).await;
+    assert!(auth.batcher.set(api.batcher.clone()).is_ok());
+    let made = allocate(&api, "ada", "a", json!({"credits": 5})).await;
+    made.is_created();
+    assert_eq!((&made.body["account_status"], auth.asked()), (&json!("active"), 1));
     api.stop().await;
 }
 

@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::{Answer, Api};
 use crate::ledger::Command;
 
-/// Has the event of a live user arrive.
-pub(super) async fn hear_of(api: &Api, user_id: &str, version: i64) {
-    let user = UserSnapshot {
+/// A live user.
+pub(super) fn live(user_id: &str, version: i64) -> UserSnapshot {
+    UserSnapshot {
         user_id: user_id.to_owned(),
         version,
         status: UserStatus::Active,
@@ -21,7 +21,12 @@ pub(super) async fn hear_of(api: &Api, user_id: &str, version: i64) {
         username: None,
         display_name: None,
         registered_at: datetime!(2026-03-01 12:00 UTC),
-    };
+    }
+}
+
+/// Has the event of a live user arrive.
+pub(super) async fn hear_of(api: &Api, user_id: &str, version: i64) {
+    let user = live(user_id, version);
     api.batcher.post(Command::apply_user(user, Uuid::now_v7())).await.expect("posted").expect("applied");
 }
 

@@ -41,8 +41,12 @@ impl StandingStore for PostgresLedger {
     }
 
     async fn placeholders(&self) -> Result<Placeholders, StoreError> {
-        let query = "SELECT count(*), min(created_at) FILTER (WHERE available + reserved + pending > 0)
-                     FROM accounts WHERE status = 'placeholder'";
+        // Each by the index of the states: the oldest is found at its end, however many there are.
+        let query = "SELECT
+             (SELECT count(*) FROM accounts WHERE status = 'placeholder'),
+             (SELECT created_at FROM accounts
+              WHERE status = 'placeholder' AND available + reserved + pending > 0
+              ORDER BY created_at, user_id LIMIT 1)";
         let row = sqlx::query(query).fetch_one(&self.readers).await?;
         Ok(Placeholders { count: row.try_get(0)?, oldest_since: row.try_get(1)? })
     }
