@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use accrue_accounting::config::AccountingConfig;
+use accrue_accounting::directory::{HttpDirectory, OnUnknownUser, UserDirectory};
 use accrue_accounting::{Parts, store};
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::health::Link;
@@ -26,20 +27,31 @@ pub(crate) async fn run(command: AccountingCommand) -> anyhow::Result<ExitCode> 
             "ACCOUNTING_DATABASE_URL (or ACCOUNTING_DATABASE_URL_FILE) is not set: where are credits kept?",
         );
     }
+    if config
+        .as_ref()
+        .is_some_and(|config| config.on_unknown_user == OnUnknownUser::Verify && config.directory.is_none())
+    {
+        problems.add(
+            "ACCOUNTING_UNKNOWN_USER=verify needs ACCOUNTING_CLIENT_ID and ACCOUNTING_CLIENT_SECRET: as whom is \
+             auth asked?",
+        );
+    }
     problems.finish()?;
     let (config, broker) = config.zip(broker).context("the settings were not read")?;
     let host = Host::new()?;
     host.stop_on_signal();
-    start(&host, &config, &broker, !command.no_migrate).await?;
+    let directory = config.directory.clone().map(HttpDirectory::new).transpose()?;
+    let directory = directory.map(|directory| Arc::new(directory) as Arc<dyn UserDirectory>);
+    start(&host, &config, (&broker, directory), !command.no_migrate).await?;
     Ok(host.run_until_stopped().await)
 }
 
-/// Serves accounting in this process, its consumer too. Nothing if the process is
-/// told to stop before the store is open.
+/// Serves accounting in this process, its consumer too. Users are looked up in the directory,
+/// if there is one. Nothing if the process is told to stop before the store is open.
 pub(crate) async fn start(
     host: &Host,
     config: &AccountingConfig,
-    broker: &Broker,
+    (broker, directory): (&Broker, Option<Arc<dyn UserDirectory>>),
     migrate: bool,
 ) -> anyhow::Result<Option<SocketAddr>> {
     let database = Link::default();
@@ -67,6 +79,7 @@ pub(crate) async fn start(
         store,
         subscriber: broker.subscriber(),
         publisher: broker.publisher(Destination::Accounts),
+        directory,
         clock,
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),

@@ -16,6 +16,7 @@ use crate::cli::AllInOneArgs;
 use crate::data_dir::DataDir;
 use crate::greeting::greet;
 use crate::host::Host;
+use crate::own_users::OwnUsers;
 use crate::{accounting, auth, first_admin, key_file};
 
 /// Everything that the all-in-one runs with.
@@ -80,7 +81,8 @@ pub(crate) async fn start(host: &Host, settings: &Settings) -> anyhow::Result<Op
     let Some(auth) = auth else { return Ok(None) };
     let mut config = settings.accounting.clone();
     config.tokens = tokens_of(&auth, &settings.auth.tokens.audience)?;
-    let accounting = accounting::start(host, &config, &settings.broker, true).await?;
+    let directory = Arc::new(OwnUsers(Arc::clone(&auth.store)));
+    let accounting = accounting::start(host, &config, (&settings.broker, Some(directory)), true).await?;
     Ok(accounting.map(|accounting| Running { auth, accounting }))
 }
 

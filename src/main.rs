@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod key_file;
 mod migrate;
+mod own_users;
 mod progress;
 mod reconcile;
 mod replay;

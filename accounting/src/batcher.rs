@@ -14,7 +14,8 @@ use accrue_chassis::telemetry::chain;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{Command, Policies, Receipt, Rejection};
+use crate::arrivals::Arrivals;
+use crate::ledger::{Action, Command, Policies, Receipt, Rejection};
 use crate::store::{LedgerStore, Posted, StoreError};
 
 /// Commands in one batch at most.
@@ -32,6 +33,7 @@ const RETRY_WINDOW: Duration = Duration::from_secs(2);
 pub struct Batcher {
     lanes: Arc<[mpsc::Sender<Job>]>,
     committed: Arc<Notify>,
+    arrivals: Arrivals,
 }
 
 struct Job {
@@ -61,16 +63,17 @@ impl Batcher {
     /// workers of `lifecycle` are stopped and what they had taken in is done.
     #[must_use]
     pub fn start(store: &Arc<dyn LedgerStore>, policies: Policies, lifecycle: &Lifecycle) -> Self {
-        let committed = Arc::new(Notify::new());
+        let (committed, arrivals) = (Arc::new(Notify::new()), Arrivals::default());
         let lanes = (0..store.lanes())
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(LANE_QUEUE);
-                let lane = Lane { store: Arc::clone(store), policies, committed: Arc::clone(&committed) };
+                let (store, committed) = (Arc::clone(store), Arc::clone(&committed));
+                let lane = Lane { store, policies, committed, arrivals: arrivals.clone() };
                 lifecycle.spawn_worker(lane.run(jobs, lifecycle.worker_token()));
                 sender
             })
             .collect();
-        Self { lanes, committed }
+        Self { lanes, committed, arrivals }
     }
 
     /// Notified after every batch that was committed: what waits for what batches write
@@ -78,6 +81,11 @@ impl Batcher {
     #[must_use]
     pub fn committed(&self) -> Arc<Notify> {
         Arc::clone(&self.committed)
+    }
+
+    /// Who waits for users' events: told when one is committed.
+    pub(crate) fn arrivals(&self) -> Arrivals {
+        self.arrivals.clone()
     }
 
     /// Posts a command that somebody waits for: refused at once when the lane is full.
@@ -120,6 +128,7 @@ struct Lane {
     store: Arc<dyn LedgerStore>,
     policies: Policies,
     committed: Arc<Notify>,
+    arrivals: Arrivals,
 }
 
 impl Lane {
@@ -154,6 +163,9 @@ impl Lane {
             match self.post(&commands[part.clone()]).await {
                 Ok(posted) => {
                     self.committed.notify_one();
+                    let of_users = |command: &&Command| matches!(command.action, Action::ApplyUser { .. });
+                    let heard_of = commands[part.clone()].iter().filter(of_users);
+                    self.arrivals.tell(heard_of.map(|command| command.user_id.as_str()));
                     for (answer, decision) in answers[part].iter_mut().zip(posted) {
                         tell(answer, Ok(decision));
                     }

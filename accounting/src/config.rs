@@ -1,6 +1,8 @@
 //! accounting's settings: flags, environment, and what they must be.
 
 mod database;
+mod directory;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,23 +11,22 @@ use std::time::Duration;
 use accrue_chassis::settings::Problems;
 use clap::Args;
 use secrecy::SecretString;
-use url::Url;
 
+use crate::directory::OnUnknownUser;
 use crate::ledger::{CREDITS_LIMIT, EventPolicy, Policies, Spending, WelcomePolicy};
 use crate::store;
 
 pub use self::database::DatabaseArgs;
+pub use self::directory::DirectoryConfig;
+pub use self::tokens::TokenConfig;
+use self::tokens::{DEFAULT_AUDIENCE, DEFAULT_ISSUER, http_url};
 
-/// Where auth is, and what it calls itself, unless either was told otherwise.
-const DEFAULT_ISSUER: &str = "http://127.0.0.1:8001";
-const DEFAULT_AUDIENCE: &str = "accrue";
 const DEFAULT_MAX_IN_FLIGHT: usize = 1_024;
 const DEFAULT_DEADLINE_MS: u64 = 10_000;
 
 /// accounting's flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Accounting")]
-#[expect(clippy::struct_field_names, reason = "clap names flags by these, beside those of other services")]
 pub struct AccountingArgs {
     /// Where accounting listens: an IP address and a port
     #[arg(long, env = "ACCOUNTING_LISTEN", default_value = "127.0.0.1:8002", value_name = "ADDRESS")]
@@ -57,6 +58,8 @@ pub struct AccountingArgs {
     /// Whether accounts may spend and reserve whose user is not known yet
     #[arg(long, env = "ACCOUNTING_PLACEHOLDER_SPENDING", default_value = "allow", value_name = "WHETHER")]
     accounting_placeholder_spending: Permission,
+    #[command(flatten)]
+    directory: directory::DirectoryArgs,
     /// Whether what is booked is published as events, for whoever listens
     #[arg(long, env = "ACCOUNTING_EVENTS", default_value = "off", value_name = "SWITCH")]
     accounting_events: Switch,
@@ -124,42 +127,6 @@ impl From<Permission> for Spending {
     }
 }
 
-/// Whose access tokens are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenConfig {
-    /// Who makes them: auth's `AUTH_ISSUER`.
-    pub issuer: String,
-    /// Whom they are for.
-    pub audience: String,
-    /// Where the issuer's keys are.
-    pub jwks_url: Url,
-}
-
-impl TokenConfig {
-    /// Tokens of `issuer` for `audience`; the keys are in the usual place below
-    /// `keys_at`, which is the issuer itself unless it is reached by another address.
-    ///
-    /// # Errors
-    /// When `keys_at` is no `http://` or `https://` URL.
-    pub fn new(issuer: &str, audience: &str, keys_at: &str) -> Result<Self, String> {
-        let below = format!("{}/.well-known/jwks.json", keys_at.trim_end_matches('/'));
-        let issuer = issuer.trim_end_matches('/').to_owned();
-        Ok(Self { issuer, audience: audience.to_owned(), jwks_url: http_url(&below)? })
-    }
-}
-
-impl Default for TokenConfig {
-    fn default() -> Self {
-        Self::new(DEFAULT_ISSUER, DEFAULT_AUDIENCE, DEFAULT_ISSUER).expect("the default is a URL")
-    }
-}
-
-fn http_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
-    let is_usable = matches!(url.scheme(), "http" | "https") && url.has_host();
-    is_usable.then_some(url).ok_or_else(|| "give a URL that begins with http:// or https://".to_owned())
-}
-
 /// accounting's settings, checked.
 #[derive(Debug, Clone)]
 pub struct AccountingConfig {
@@ -171,6 +138,10 @@ pub struct AccountingConfig {
     pub tokens: TokenConfig,
     /// Credits for new users, and who may spend.
     pub policies: Policies,
+    /// What is done about users who have no account, unless the request says so.
+    pub on_unknown_user: OnUnknownUser,
+    /// Where auth is asked after them, if it is.
+    pub directory: Option<DirectoryConfig>,
     /// Batches posted side by side.
     pub lanes: usize,
     /// Requests answered at once.
@@ -194,6 +165,8 @@ impl AccountingConfig {
             database_url: None,
             tokens: TokenConfig::default(),
             policies: Policies::DEFAULT,
+            on_unknown_user: OnUnknownUser::Placeholder,
+            directory: None,
             lanes: default_lanes(),
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             request_deadline: Duration::from_millis(DEFAULT_DEADLINE_MS),
@@ -214,6 +187,7 @@ impl AccountingArgs {
         });
         let url_is_usable = database_url.is_some() == given;
         let (issuer, audience) = (self.accounting_token_issuer, self.accounting_token_audience);
+        let directory = self.directory.check(&issuer, problems);
         let tokens = TokenConfig::new(&issuer, &audience, &issuer);
         let tokens = problems.take(tokens.map_err(|error| format!("ACCOUNTING_TOKEN_ISSUER: {error}")));
         let jwks_url = self.accounting_jwks_url.map(|text| http_url(&text)).transpose();
@@ -230,6 +204,7 @@ impl AccountingArgs {
         if !url_is_usable {
             return None;
         }
+        let directory = directory?;
         Some(AccountingConfig {
             listen: listen?,
             database_url,
@@ -246,6 +221,8 @@ impl AccountingArgs {
                 placeholder_spending: self.accounting_placeholder_spending.into(),
                 events: events?,
             },
+            on_unknown_user: directory.on_unknown_user,
+            directory: directory.directory,
             lanes: lanes?,
             max_in_flight: max_in_flight?,
             request_deadline: Duration::from_millis(deadline_ms?),

@@ -1,9 +1,11 @@
 //! Prepaid credits: accounts, allocations, and the ledger that keeps them.
 
+mod arrivals;
 pub mod audit;
 mod batcher;
 pub mod config;
 mod consumer;
+pub mod directory;
 mod http;
 pub mod ledger;
 mod own_events;

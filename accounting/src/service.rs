@@ -16,9 +16,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::batcher::Batcher;
 use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
+use crate::directory::{Checks, UserDirectory};
 use crate::http;
 use crate::own_events::OwnEvents;
-use crate::store::LedgerStore;
+use crate::store::{LedgerStore, Placeholders};
 use crate::sweep::Sweep;
 
 /// What accounting is made of; each comes from outside.
@@ -29,6 +30,8 @@ pub struct Parts {
     pub subscriber: Arc<dyn Subscriber>,
     /// Where our own events go, if they are on.
     pub publisher: Box<dyn Publisher>,
+    /// Where auth can be asked after users, if it can.
+    pub directory: Option<Arc<dyn UserDirectory>>,
     /// The time.
     pub clock: SharedClock,
     /// The process's start and end.
@@ -54,21 +57,31 @@ pub struct Service {
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
-    let Parts { store, subscriber, publisher, clock, lifecycle, metrics } = parts;
+    let Parts { store, subscriber, publisher, directory, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.policies, &lifecycle);
     let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
     let link = Link::default();
     let keys_link = Link::default();
     let own_events = OwnEvents::new(&store, publisher, config.policies.events, batcher.committed());
-    let mut collectors = vec![count_placeholders(Arc::clone(&store))];
+    let mut collectors = vec![count_placeholders(Arc::clone(&store), Arc::clone(&clock))];
     let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
     let readiness = own_events.watched(readiness, &mut collectors);
-    let accounting =
-        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let checks = directory.map(|directory| Arc::new(Checks::new(directory, config.request_deadline)));
+    let accounting = http::Accounting {
+        batcher: batcher.clone(),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        waiting: http::Waiting::new(
+            batcher.arrivals(),
+            lifecycle.clone(),
+            (config.request_deadline, config.max_in_flight),
+        ),
+        newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
+    };
     let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;
@@ -100,13 +113,17 @@ impl Probe for StoreProbe {
     }
 }
 
-fn count_placeholders(store: Arc<dyn LedgerStore>) -> Collector {
+fn count_placeholders(store: Arc<dyn LedgerStore>, clock: SharedClock) -> Collector {
     Arc::new(move || {
-        let store = Arc::clone(&store);
+        let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
         Box::pin(async move {
-            match store.count_placeholders().await {
-                #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
-                Ok(count) => metrics::gauge!("accounts_placeholder").set(count as f64),
+            match store.placeholders().await {
+                Ok(Placeholders { count, oldest_since }) => {
+                    let age = oldest_since.map_or(0.0, |since| (clock.now() - since).as_seconds_f64());
+                    #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
+                    metrics::gauge!("accounts_placeholder").set(count as f64);
+                    metrics::gauge!("accounts_placeholder_oldest_age_seconds").set(age.max(0.0));
+                }
                 Err(error) => tracing::debug!(%error, "placeholders could not be counted"),
             }
         })

@@ -95,7 +95,7 @@ pub(crate) enum Repair {
     /// auth publishes the user once more; in a version above this one, if there is one.
     Replay { above: Option<i64> },
     /// accounting marks the account of this version as orphaned.
-    Orphan { user_version: i64 },
+    Orphan { user_version: Option<i64> },
     /// auth erases the user again.
     Erase,
     /// Nothing: credits of nobody are for a person to look at.
@@ -159,9 +159,9 @@ impl Finding {
         match (self.kind, known) {
             (Kind::Missing | Kind::Stale, _) => Repair::Replay { above: None },
             (Kind::Ahead, _) => Repair::Replay { above: known },
-            (Kind::Orphaned, Some(user_version)) => Repair::Orphan { user_version },
+            (Kind::Orphaned, user_version) => Repair::Orphan { user_version },
             (Kind::Resurrected, _) => Repair::Erase,
-            (Kind::Orphaned, None) | (Kind::Surplus, _) => Repair::None,
+            (Kind::Surplus, _) => Repair::None,
         }
     }
 }
@@ -272,7 +272,7 @@ mod tests {
         let above = Some((Kind::Ahead, Repair::Replay { above: Some(9) }));
         assert_eq!(found(user(7, Active), account(Some(9), AccountStatus::Active)), above);
         assert_eq!(found(user(7, Active), account(Some(9), AccountStatus::Orphaned)), above);
-        let orphan = Some((Kind::Orphaned, Repair::Orphan { user_version: 9 }));
+        let orphan = Some((Kind::Orphaned, Repair::Orphan { user_version: Some(9) }));
         assert_eq!(found(None, account(Some(9), AccountStatus::Suspended)), orphan);
         assert_eq!(
             found(user(7, Active), account(Some(6), AccountStatus::Closed)),

@@ -92,7 +92,7 @@ impl Services {
     }
 
     /// Has accounting mark an account as orphaned, if it is still as it was.
-    pub(crate) async fn orphan(&self, user_id: &str, user_version: i64) -> anyhow::Result<()> {
+    pub(crate) async fn orphan(&self, user_id: &str, user_version: Option<i64>) -> anyhow::Result<()> {
         let url = below(&self.accounting, &["v1", "accounts", user_id, "orphan"])?;
         let body = json!({ "user_version": user_version });
         let response = self.ask(Method::POST, &url, Some(&body)).await?;

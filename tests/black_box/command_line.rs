@@ -35,6 +35,22 @@ fn help_names_every_command_and_setting() {
 }
 
 #[test]
+fn who_is_to_ask_auth_must_be_somebody() {
+    let verify = |more: &[&str]| {
+        let args =
+            ["accounting", "--accounting-unknown-user=verify", "--broker-url=sqlite:/nowhere/broker.db"];
+        let output = accrue(&[&args[..], more].concat());
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let told = verify(&["--accounting-database-url=sqlite:/nowhere/accounting.db"]);
+    assert!(told.contains("ACCOUNTING_UNKNOWN_USER=verify needs ACCOUNTING_CLIENT_ID"), "{told}");
+    let told = verify(&["--accounting-client-secret=hunter2"]);
+    assert!(told.contains("ACCOUNTING_CLIENT_ID and ACCOUNTING_CLIENT_SECRET go together"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
 fn every_wrong_setting_is_told_at_once() {
     let output = accrue(&[
         "accounting",

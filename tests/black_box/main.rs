@@ -5,6 +5,7 @@ mod command_line;
 mod credentials;
 mod hammering;
 mod moving;
+mod newcomers;
 mod oauth_library;
 mod outages;
 mod own_events;
@@ -14,6 +15,7 @@ mod rates;
 mod readme;
 mod refresh_rotation;
 mod restarts;
+mod restoring;
 mod story;
 mod system;
 mod tokens;
@@ -53,6 +55,8 @@ in_both_shapes! {
     crate::story::the_demo_holds as the_demo_holds,
     crate::story::metrics_tell_what_happened as metrics_tell_what_happened,
     crate::own_events::nobody_need_listen as nobody_need_listen_to_accounts,
+    crate::newcomers::an_account_is_waited_for as an_account_is_waited_for,
+    crate::newcomers::unknown_users_are_verified as unknown_users_are_verified,
     crate::rates::units_are_priced_across_restarts as units_are_priced_across_restarts,
     crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
     crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
@@ -61,5 +65,7 @@ in_both_shapes! {
     crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,
     crate::moving::credits_of_a_mistyped_id_are_brought_back as credits_of_a_mistyped_id_are_brought_back,
     crate::moving::a_batch_killed_half_way_goes_on as a_batch_killed_half_way_goes_on,
+    crate::restoring::accounting_from_an_older_backup as accounting_from_an_older_backup,
+    crate::restoring::auth_from_an_older_backup as auth_from_an_older_backup,
     crate::moving::a_kill_moves_whole_or_not_at_all as a_kill_moves_whole_or_not_at_all,
 }

@@ -161,6 +161,7 @@ impl System {
                 self.auth = process.url_of("auth").await;
                 let keys = self.auth.join("/.well-known/jwks.json").expect("a path");
                 environment.push(("ACCOUNTING_JWKS_URL".to_owned(), keys.into()));
+                environment.push(("ACCOUNTING_AUTH_URL".to_owned(), self.auth.to_string()));
             }
             self.processes.push(process);
         }
@@ -179,11 +180,52 @@ impl System {
 
     /// Ends every process as by kill -9 and starts them again, on new ports.
     pub(crate) async fn kill_and_restart(&mut self) {
+        self.kill();
+        self.spawn().await;
+        self.ready().await;
+    }
+
+    /// Ends every process as by kill -9.
+    pub(crate) fn kill(&mut self) {
         for process in &mut self.processes {
             process.kill();
         }
+    }
+
+    /// Starts what was killed, on new ports.
+    pub(crate) async fn start_again(&mut self) {
         self.spawn().await;
         self.ready().await;
+    }
+
+    /// Where its databases are.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Runs `accrue` beside it, as an operator does on the same machine.
+    pub(crate) async fn operate(&self, args: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_accrue"));
+        let credentials = self.credentials();
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .env("RECONCILE_AUTH_URL", self.auth.as_str())
+            .env("RECONCILE_ACCOUNTING_URL", self.accounting.as_str())
+            .env("RECONCILE_CLIENT_ID", &credentials.id)
+            .env("RECONCILE_CLIENT_SECRET", &credentials.secret)
+            .env("RECONCILE_GRACE_S", "2")
+            .env("RECONCILE_PLACEHOLDER_AGE_S", "0");
+        let ran = tokio::task::spawn_blocking(move || command.output()).await;
+        ran.expect("it does not panic").expect("the binary runs")
+    }
+
+    /// The same with settings besides those of before.
+    pub(crate) async fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.environment.extend(settings);
+        self.kill_and_restart().await;
     }
 
     /// Waits until both serve.

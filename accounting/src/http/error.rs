@@ -155,6 +155,10 @@ fn in_conflict(user_id: &str, rejection: &Rejection) -> Problem {
             );
             conflict("allocation_reserved", &detail).with("reserved", *reserved)
         }
+        Rejection::AccountChanged => conflict(
+            "account_changed",
+            "The account is closed, a placeholder, or of another `user_version` than the one sent: read it again.",
+        ),
         Rejection::NothingToVoid => conflict(
             "nothing_to_void",
             "Nothing of this allocation is left: it was spent, expired or voided.",

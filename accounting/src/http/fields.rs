@@ -5,6 +5,8 @@ use accrue_chassis::problem::{FieldError, Problem};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
+use super::Newcomers;
+use crate::directory::OnUnknownUser;
 use crate::ledger::{CREDITS_LIMIT, MAX_HOLD_S};
 
 /// The longest reason, in characters.
@@ -72,6 +74,15 @@ impl Fields {
     pub(super) fn instant(self, pointer: &str, at: Option<OffsetDateTime>) -> Self {
         self.require(at.is_none_or(|at| utc(at).is_some()), || {
             FieldError::new(pointer, "out_of_range", "The time is out of range.")
+        })
+    }
+
+    /// What is to be done about a user who has no account.
+    pub(super) fn unknown_user(self, wanted: Option<OnUnknownUser>, newcomers: &Newcomers) -> Self {
+        self.require(newcomers.can(wanted), || {
+            let detail = "on_unknown_user cannot be verify here: this accounting has no client to ask auth as \
+                          (ACCOUNTING_CLIENT_ID). Send placeholder or reject.";
+            FieldError::new("/on_unknown_user", "not_available", detail)
         })
     }
 

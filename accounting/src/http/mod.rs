@@ -1,5 +1,6 @@
 //! accounting over HTTP: one folder a noun, one file a verb.
 
+mod account_versions;
 mod accounts;
 mod adjustments;
 mod allocations;
@@ -12,7 +13,9 @@ mod entries;
 mod error;
 mod fields;
 mod idempotency;
+mod newcomers;
 mod openapi;
+mod prefer;
 mod rates;
 mod reservations;
 pub(crate) mod shut_out;
@@ -22,6 +25,7 @@ mod transfers;
 mod usage;
 mod usage_sums;
 mod user_id;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -34,6 +38,9 @@ use utoipa_axum::routes;
 use crate::batcher::Batcher;
 use crate::store::LedgerStore;
 
+pub(crate) use newcomers::Newcomers;
+pub(crate) use waiting::Waiting;
+
 /// What the routes work with.
 #[derive(Clone)]
 pub(crate) struct Accounting {
@@ -43,6 +50,10 @@ pub(crate) struct Accounting {
     pub(crate) store: Arc<dyn LedgerStore>,
     /// The time, for what is asked about it.
     pub(crate) clock: SharedClock,
+    /// Whom accounts are opened for.
+    pub(crate) newcomers: Newcomers,
+    /// For requests that wait for a user's event.
+    pub(crate) waiting: Waiting,
 }
 
 /// All routes of accounting's own, and the document that describes them.
@@ -54,6 +65,9 @@ fn described() -> OpenApiRouter<Accounting> {
     OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(accounts::list::list))
         .routes(routes!(accounts::get::get))
+        .routes(routes!(accounts::orphan::orphan))
+        .routes(routes!(account_versions::list::list))
+        .routes(routes!(account_versions::get::get))
         .routes(routes!(balance::get::get))
         .routes(routes!(entries::list::list))
         .routes(routes!(entries::get::get))

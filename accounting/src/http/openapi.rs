@@ -16,6 +16,8 @@ pub(super) const CREDITS_WRITE: &str = "credits:write";
 pub(super) const RATES_WRITE: &str = "rates:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
+/// Compare accounts with auth's users.
+pub(super) const EVENTS_ADMIN: &str = "events:admin";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -42,6 +44,7 @@ impl Modify for Security {
             (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (RATES_WRITE, "Say what units of a resource cost."),
             (ACCOUNTS_READ, "Read every account."),
+            (EVENTS_ADMIN, "Look after events that were not taken, and compare accounts with users."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
         let owner = HttpBuilder::new()

@@ -1,9 +1,12 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
 mod batches;
+mod newcomers;
 mod rates;
 mod reading;
+mod standing;
 mod transfers;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +23,16 @@ use tempfile::TempDir;
 use time::macros::datetime;
 use tower::ServiceExt as _;
 
-use super::{Accounting, routes};
+use super::{Accounting, Newcomers, Waiting, routes};
 use crate::batcher::Batcher;
+use crate::directory::OnUnknownUser;
 use crate::ledger::Policies;
 use crate::store;
 
 /// accounting's routes over a SQLite file, for one caller who may do everything.
 struct Api {
     router: Router,
+    batcher: Batcher,
     clock: Arc<ManualClock>,
     lifecycle: Lifecycle,
     _files: TempDir,
@@ -60,6 +65,10 @@ impl Answer {
 
 impl Api {
     async fn start() -> Self {
+        Self::start_with(Newcomers { by_default: OnUnknownUser::Placeholder, checks: None }).await
+    }
+
+    async fn start_with(newcomers: Newcomers) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let url = format!("sqlite:{}", files.path().join("accounting.db").display());
         let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
@@ -73,9 +82,15 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let accounting = Accounting { batcher, store, clock: Arc::<ManualClock>::clone(&clock) };
+        let accounting = Accounting {
+            batcher: batcher.clone(),
+            store,
+            clock: Arc::<ManualClock>::clone(&clock),
+            newcomers,
+            waiting: Waiting::new(batcher.arrivals(), lifecycle.clone(), (Duration::from_secs(10), 64)),
+        };
         let router = routes(accounting).0.layer(Extension(caller));
-        Self { router, clock, lifecycle, _files: files }
+        Self { router, batcher, clock, lifecycle, _files: files }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

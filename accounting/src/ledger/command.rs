@@ -76,6 +76,11 @@ pub enum Action {
         /// The id for a welcome allocation.
         welcome_id: Uuid,
     },
+    /// Mark the account as one whose user auth does not know.
+    Orphan {
+        /// The version of the user that the account has, as far as whoever asks knows.
+        user_version: Option<i64>,
+    },
     /// Book what is due, and nothing else.
     Settle,
 }

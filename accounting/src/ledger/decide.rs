@@ -11,7 +11,7 @@ use super::policies::Policies;
 use super::receipt::{Receipt, Rejection};
 use super::state::AccountState;
 use super::transfer::{self, Target};
-use super::{adjust, allocate, apply_user, capture, refund, reserve, spend, void};
+use super::{adjust, allocate, apply_user, capture, orphan, refund, reserve, spend, void};
 
 /// The accounts of a batch by user id.
 pub type Accounts = BTreeMap<String, AccountState>;
@@ -152,6 +152,7 @@ impl AccountState {
                 let change = apply_user::apply_user(self, user, *welcome_id, policies.welcome, now);
                 return Ok(Receipt::User(change));
             }
+            Action::Orphan { user_version } => return orphan::orphan(self, *user_version),
             Action::Settle => return Ok(Receipt::Settled),
         };
         reply.map(Receipt::Booked)

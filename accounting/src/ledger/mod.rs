@@ -24,6 +24,9 @@ mod histories;
 mod holdings;
 mod idempotency;
 mod needs;
+mod orphan;
+#[cfg(test)]
+mod orphan_properties;
 mod parts;
 mod policies;
 #[cfg(test)]

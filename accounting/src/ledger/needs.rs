@@ -56,7 +56,7 @@ impl Command {
                 Needs { opens_account: matches!(cost, Cost::Units(_)), ..none }
             }
             Action::Transfer(order) => Needs { pending: order.credits.is_none(), ..none },
-            Action::Settle => none,
+            Action::Orphan { .. } | Action::Settle => none,
         }
     }
 }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::rig::Whole;
 use super::*;
 
-const WELCOME: Policies =
+pub(super) const WELCOME: Policies =
     Policies { welcome: WelcomePolicy { credits: 25, needs_verified_email: false }, ..Policies::DEFAULT };
 
-fn at(second: i64) -> OffsetDateTime {
+pub(super) fn at(second: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)
 }
 
@@ -29,7 +29,7 @@ fn snapshot(version: i64, status: UserStatus) -> UserSnapshot {
     }
 }
 
-fn order(credits: i64, expires_at: Option<OffsetDateTime>) -> Command {
+pub(super) fn order(credits: i64, expires_at: Option<OffsetDateTime>) -> Command {
     let action = Action::Allocate(Allocate {
         allocation_id: Uuid::now_v7(),
         credits,
@@ -50,21 +50,26 @@ fn keyed(key: u8, credits: i64) -> Command {
     Command { idempotency, ..order(credits, None) }
 }
 
-fn user(version: i64, status: UserStatus) -> Command {
+pub(super) fn user(version: i64, status: UserStatus) -> Command {
     Command::apply_user(snapshot(version, status), Uuid::now_v7())
 }
 
-fn any_status() -> impl Strategy<Value = UserStatus> {
+pub(super) fn orphan(user_version: Option<i64>) -> Command {
+    Command { action: Action::Orphan { user_version }, ..order(1, None) }
+}
+
+pub(super) fn any_status() -> impl Strategy<Value = UserStatus> {
     prop_oneof![8 => Just(UserStatus::Active), 3 => Just(UserStatus::Deactivated), 1 => Just(UserStatus::Deleted)]
 }
 
-fn any_command() -> impl Strategy<Value = Command> {
+pub(super) fn any_command() -> impl Strategy<Value = Command> {
     let amounts =
         prop_oneof![6 => 1..1_000_i64, 1 => -5..=0_i64, 1 => CREDITS_LIMIT - 500..CREDITS_LIMIT + 5];
     prop_oneof![
         3 => (amounts, proptest::option::of(0..200_i64)).prop_map(|(credits, end)| order(credits, end.map(at))),
         2 => (0..6_u8, 1..4_i64).prop_map(|(key, credits)| keyed(key, credits)),
         1 => (0..10_i64, any_status()).prop_map(|(version, status)| user(version, status)),
+        1 => proptest::option::of(0..10_i64).prop_map(orphan),
     ]
 }
 

@@ -19,6 +19,8 @@ pub enum Receipt {
     Booked(Reply),
     /// A user's snapshot was looked at.
     User(UserChange),
+    /// The account counts as one without a user.
+    Orphaned,
     /// What was due is booked.
     Settled,
 }
@@ -121,6 +123,9 @@ pub enum Rejection {
         /// How many of the available credits one transfer can move now.
         movable: i64,
     },
+    /// The account is not, or not any more, what it would have to be for this.
+    #[error("the account is not as it was")]
+    AccountChanged,
     /// The account's balance is not the sum of its allocations. Nothing is booked on
     /// it until somebody has looked.
     #[error("the account's balance and its allocations disagree")]

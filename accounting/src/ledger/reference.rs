@@ -203,7 +203,7 @@ impl Model {
             }
             Action::Adjust(order) => self.adjust(order),
             Action::Transfer(_) => unreachable!("a transfer changes two accounts: see references"),
-            Action::ApplyUser { .. } | Action::Settle => Ok(()),
+            Action::ApplyUser { .. } | Action::Orphan { .. } | Action::Settle => Ok(()),
         }
     }
 

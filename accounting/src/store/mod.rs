@@ -10,6 +10,7 @@ mod postgres;
 mod rates;
 mod sealing;
 mod sqlite;
+mod standing;
 mod usage_sums;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use explained::ExplainedBalance;
 pub use made::{MadeRows, OwnEntry};
 pub use pages::{AccountFilter, AccountPosition, AccountView, AllocationAt, DuePosition, EntryFilter};
 pub use rates::{RateStanding, RateStore};
+pub use standing::{Placeholders, StandingStore};
 pub use usage_sums::{Days, UsageFilter, UsagePosition, UsageSum};
 
 use crate::ledger::chain::{Made, SaltSeed, row_digest};
@@ -42,7 +44,7 @@ pub type Posted = Vec<Result<Receipt, Rejection>>;
 /// booked, though nobody has booked it yet. As [`Outbox`] it gives out the events that
 /// were written with what they tell of.
 #[async_trait]
-pub trait LedgerStore: RateStore + Outbox {
+pub trait LedgerStore: RateStore + StandingStore + Outbox {
     /// Locks the accounts that `commands` name, lets the pure core decide in order,
     /// saves, with the events of what was booked if `policies` ask for them, and commits.
     /// All or nothing: an error may still have been committed if the connection broke at
@@ -144,9 +146,6 @@ pub trait LedgerStore: RateStore + Outbox {
         after: Option<&UsagePosition>,
         limit: u32,
     ) -> Result<Vec<UsageSum>, StoreError>;
-
-    /// How many accounts still wait for their user's event.
-    async fn count_placeholders(&self) -> Result<i64, StoreError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -21,14 +21,14 @@ pub(crate) async fn credits_wait_on_a_placeholder(fixture: Fixture) {
     assert_eq!(body["balance"]["available"], 100);
     let waiting = account(&store, "u1").await.account;
     assert_eq!((waiting.status, waiting.email), (AccountStatus::Placeholder, None));
-    assert_eq!(store.count_placeholders().await.expect("counted"), 1);
+    assert_eq!(store.placeholders().await.expect("counted").count, 1);
 
     let receipt = post(&store, registered("u1", 5)).await;
     assert_eq!(receipt, Ok(Receipt::User(UserChange::Applied)));
     let active = account(&store, "u1").await.account;
     assert_eq!((active.status, active.available), (AccountStatus::Active, 100));
     assert_eq!((active.email.as_deref(), active.display_name.as_deref()), (Some("mail-5"), Some("name-5")));
-    assert_eq!(store.count_placeholders().await.expect("counted"), 0);
+    assert_eq!(store.placeholders().await.expect("counted").count, 0);
 
     let id = body["allocation"]["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
     let allocation = store.allocation("u1", id).await.expect("readable").expect("there").allocation;

@@ -16,6 +16,7 @@ mod refusing;
 mod relaying;
 mod sealing;
 mod spending;
+mod standing;
 mod summing;
 mod transferring;
 
@@ -58,6 +59,9 @@ over_both_stores! {
     crate::racing::events_and_credits_in_any_order as events_and_credits_in_any_order,
     crate::reading::pages_show_each_account_once as pages_show_each_account_once,
     crate::reading::entries_come_page_by_page as entries_come_page_by_page,
+    crate::standing::accounts_come_in_byte_order as accounts_come_in_byte_order,
+    crate::standing::an_orphan_is_kept_and_lifted as an_orphan_is_kept_and_lifted,
+    crate::standing::who_is_not_there_is_told as who_is_not_there_is_told,
     crate::explaining::a_balance_is_explained_at_every_instant as a_balance_is_explained_at_every_instant,
     crate::explaining::sums_beyond_any_balance_are_shown as sums_beyond_any_balance_are_shown,
     crate::explaining::entries_of_a_period_are_found as entries_of_a_period_are_found,

@@ -4,13 +4,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use accrue_auth::domain::{
-    Client, Digest, IdempotencyKey, KeptReply, LoginName, NewUser, Posting, Rotation, Session, TicketKind,
-    User, UserChange, WaitingMail,
+    Client, Digest, IdempotencyKey, KeptReply, LoginName, NewUser, Posting, Replay, Rotation, Session,
+    TicketKind, User, UserChange, WaitingMail,
 };
 use accrue_auth::sealing::Sealed;
 use accrue_auth::store::{
     Changed, ClaimedMail, ClientStore, Login, MailClaim, MailStore, Registration, SessionStore,
-    SigningKeyStore, StoreError, Throttle, ThrottleStore, UserFilter, UserPosition, UserStore,
+    SigningKeyStore, StoreError, Throttle, ThrottleStore, UserFilter, UserPosition, UserStore, UserVersion,
 };
 use accrue_auth::tokens::SigningKeyRecord;
 use accrue_events::outbox::{Backlog, Claim, Entry, Outbox, OutboxError};
@@ -47,6 +47,14 @@ impl UserStore for Away {
     }
 
     async fn change(&self, _: UserChange) -> Result<Changed, StoreError> {
+        Err(unavailable())
+    }
+
+    async fn replay(&self, _: Replay) -> Result<(), StoreError> {
+        Err(unavailable())
+    }
+
+    async fn versions(&self, _: Option<&str>, _: u32) -> Result<Option<Vec<UserVersion>>, StoreError> {
         Err(unavailable())
     }
 

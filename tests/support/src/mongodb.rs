@@ -1,6 +1,7 @@
 //! A MongoDB database for one test.
 
 use mongodb::Client;
+use mongodb::bson::{Document, doc};
 use uuid::Uuid;
 
 use crate::cleanup;
@@ -44,6 +45,29 @@ impl TestMongo {
         &self.url
     }
 
+    /// A copy of all documents, as a backup is one. Indexes are made again by who uses it.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn back_up(&self) -> Self {
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        copy(&self.url, &self.name, &name).await.expect("the MongoDB server under test copies a database");
+        let url = self.url.replace(&self.name, &name);
+        Self { name, url, dropped: false }
+    }
+
+    /// Becomes what `backup` is.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn restore(&self, backup: &Self) {
+        let restored = async {
+            drop_by_name(&self.url, &self.name).await?;
+            copy(&self.url, &backup.name, &self.name).await
+        };
+        restored.await.expect("the MongoDB server under test restores a database");
+    }
+
     /// Drops the database.
     ///
     /// # Panics
@@ -64,6 +88,20 @@ impl Drop for TestMongo {
     }
 }
 
+/// Collection by collection, document by document: tests have few.
+async fn copy(url: &str, from: &str, to: &str) -> mongodb::error::Result<()> {
+    let client = Client::with_uri_str(url).await?;
+    let (from, to) = (client.database(from), client.database(to));
+    for name in from.list_collection_names().await? {
+        let mut documents = from.collection::<Document>(&name).find(doc! {}).await?;
+        while documents.advance().await? {
+            to.collection::<Document>(&name).insert_one(documents.deserialize_current()?).await?;
+        }
+    }
+    client.shutdown().await;
+    Ok(())
+}
+
 async fn drop_by_name(url: &str, name: &str) -> mongodb::error::Result<()> {
     let client = Client::with_uri_str(url).await?;
     client.database(name).drop().await?;
@@ -73,8 +111,6 @@ async fn drop_by_name(url: &str, name: &str) -> mongodb::error::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use mongodb::bson::{Document, doc};
-
     use super::*;
 
     #[test]

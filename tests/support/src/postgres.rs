@@ -38,6 +38,32 @@ impl TestPostgres {
         &self.url
     }
 
+    /// A copy, as a backup is one. Nobody may be connected meanwhile.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn back_up(&self) -> Self {
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        administer(&self.server_url, format!("CREATE DATABASE {name} TEMPLATE {}", self.name))
+            .await
+            .expect("the PostgreSQL server under test copies a database");
+        let url = with_database(&self.server_url, &name);
+        Self { server_url: self.server_url.clone(), name, url, dropped: false }
+    }
+
+    /// Becomes what `backup` is. Nobody may be connected to that meanwhile.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn restore(&self, backup: &Self) {
+        let made = format!("CREATE DATABASE {} TEMPLATE {}", self.name, backup.name);
+        for statement in [drop_statement(&self.name), made] {
+            administer(&self.server_url, statement)
+                .await
+                .expect("the PostgreSQL server under test restores a database");
+        }
+    }
+
     /// Drops the database, whoever is still connected to it.
     ///
     /// # Panics

@@ -45,6 +45,15 @@ impl TestRabbit {
         Listener::bind(&self.url, (&self.prefix, exchange), binding).await
     }
 
+    /// Loses the exchanges and queues of this test, with what is in them, as a broker that
+    /// is lost does.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn lose_topology(&self) {
+        delete(&self.url, &self.prefix).await.expect("the broker under test deletes queues");
+    }
+
     /// Deletes the exchanges and queues of this test, with what is in them.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 
 pub(super) mod get;
 pub(super) mod list;
+pub(super) mod orphan;
 
 use accrue_chassis::problem::Problem;
 use serde::Serialize;

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::directory::OnUnknownUser;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, Newcomers, booking, idempotency, newcomers, user_id};
 use crate::ledger::{Action, Adjust, AdjustmentReply, CREDITS_LIMIT, Correction};
 
 /// A correction: either `credits` or `set_available`.
@@ -30,10 +31,14 @@ pub(in crate::http) struct AdjustmentRequest {
     /// Why.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
+    /// What to do if the user has no account: `placeholder` opens one, `verify` asks auth first,
+    /// `reject` refuses. What accounting is set to, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_unknown_user: Option<OnUnknownUser>,
 }
 
 impl AdjustmentRequest {
-    fn check(&self) -> Result<Correction, Problem> {
+    fn check(&self, newcomers: &Newcomers) -> Result<Correction, Problem> {
         let by = self.credits.is_none_or(|n| n != 0 && (1 - CREDITS_LIMIT..CREDITS_LIMIT).contains(&n));
         let to = self.set_available.is_none_or(|n| (0..CREDITS_LIMIT).contains(&n));
         let has_one = self.credits.is_some() != self.set_available.is_some();
@@ -54,6 +59,7 @@ impl AdjustmentRequest {
                 FieldError::new("/reason", "required", "reason must say why.")
             })
             .reason(Some(&self.reason))
+            .unknown_user(self.on_unknown_user, newcomers)
             .finish()?;
         let by = self.credits.map(Correction::By);
         Ok(by.unwrap_or(Correction::SetAvailable(self.set_available.unwrap_or_default())))
@@ -80,7 +86,10 @@ impl AdjustmentRequest {
         (status = 201, description = "Corrected; `Location` is the entry.", body = AdjustmentReply),
         (status = 402, description = "Too little is available: `available` and `required` say how much.",
          body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "The account is closed or full, or the key's reply is no longer kept.",
+        (status = 404, description = "The user has no account, and none is opened.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account is closed or full, the user was deleted, or the key's reply \
+         is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -95,8 +104,9 @@ pub(in crate::http) async fn create(
     Json(request): Json<AdjustmentRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    let change = request.check()?;
+    let change = request.check(&accounting.newcomers)?;
     let key = idempotency::required_key(&headers, &caller, "adjust", &request)?;
+    newcomers::admit(&accounting, &id, request.on_unknown_user).await?;
     let action = Action::Adjust(Adjust { adjustment_id: Uuid::now_v7(), change, reason: request.reason });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
 }

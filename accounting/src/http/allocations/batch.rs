@@ -14,7 +14,7 @@ use super::batch_item::{BatchItem, BatchResult, Order};
 use crate::batcher::Decision;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, idempotency};
+use crate::http::{Accounting, Newcomers, idempotency, newcomers};
 use crate::ledger::{IdempotencyKey, Rejection};
 
 /// How many allocations one request may bring.
@@ -51,14 +51,14 @@ pub(in crate::http) struct BatchReply {
 }
 
 /// Looks at every field of every allocation, before any is made.
-fn check(orders: &[Order]) -> Result<(), Problem> {
+fn check(orders: &[Order], newcomers: &Newcomers) -> Result<(), Problem> {
     if !(1..=MAX_ALLOCATIONS).contains(&orders.len()) {
         let detail = format!("Give 1 to {MAX_ALLOCATIONS} allocations.");
         return Err(Problem::invalid(vec![FieldError::new("/allocations", "invalid_length", detail)]));
     }
     let mut fields = Fields::new();
     for (place, order) in orders.iter().enumerate() {
-        fields = order.check(fields.within(format!("/allocations/{place}")));
+        fields = order.check(fields.within(format!("/allocations/{place}")), newcomers);
     }
     fields.at_most(MAX_ERRORS).finish()
 }
@@ -91,7 +91,7 @@ pub(in crate::http) async fn batch(
     Json(request): Json<BatchRequest, MAX_BYTES>,
 ) -> Result<axum::Json<BatchReply>, ApiError> {
     let orders: Vec<Order> = request.allocations.into_iter().map(Order::from).collect();
-    check(&orders)?;
+    check(&orders, &accounting.newcomers)?;
     let key = idempotency::required_key(&headers, &caller, "allocate batch", &orders)?;
     if !accounting.store.claim_batch_key(&key).await? {
         return Err(ApiError::Rejected { user_id: String::new(), rejection: Rejection::KeyReused });
@@ -107,25 +107,41 @@ async fn make_all(
     key: &IdempotencyKey,
     orders: Vec<Order>,
 ) -> Result<Vec<BatchResult>, ApiError> {
+    let refused = newcomers::refusals(accounting, orders.iter().map(Order::wanted)).await?;
     let making = orders.into_iter().enumerate().map(|(place, order)| {
+        let problem = refused.get(&order.wanted());
         let (batcher, command) = (&accounting.batcher, order.command(actor, key.of_item(place)));
         async move {
             let user_id = command.user_id.clone();
-            batcher.post_in_turn(command).await.map(|decision| (user_id, decision))
+            match problem {
+                Some(problem) => Ok(Made::Refused(BatchResult::refused(user_id, problem))),
+                None => batcher.post_in_turn(command).await.map(|decision| Made::Decided(user_id, decision)),
+            }
         }
     });
-    let made: Vec<(String, Decision)> = stream::iter(making).buffered(AT_ONCE).try_collect().await?;
+    let made: Vec<Made> = stream::iter(making).buffered(AT_ONCE).try_collect().await?;
     told(made)
+}
+
+/// What came of one allocation.
+enum Made {
+    /// Its user has no account, and none was to be opened.
+    Refused(BatchResult),
+    /// The ledger's decision, and whose account it is about.
+    Decided(String, Decision),
 }
 
 /// The results of all. An account that somebody else holds locked has held up none of the
 /// others; when the batch is sent again, what concerns it is all that is left to do.
-fn told(made: Vec<(String, Decision)>) -> Result<Vec<BatchResult>, ApiError> {
-    let busy = |(_, decision): &(String, Decision)| *decision == Err(Rejection::AccountBusy);
-    if let Some((user_id, _)) = made.iter().find(|one| busy(one)) {
-        return Err(ApiError::Rejected { user_id: user_id.clone(), rejection: Rejection::AccountBusy });
-    }
-    Ok(made.into_iter().map(|(user_id, decision)| BatchResult::new(user_id, decision)).collect())
+fn told(made: Vec<Made>) -> Result<Vec<BatchResult>, ApiError> {
+    let result = |one| match one {
+        Made::Refused(result) => Ok(result),
+        Made::Decided(user_id, Err(rejection @ Rejection::AccountBusy)) => {
+            Err(ApiError::Rejected { user_id, rejection })
+        }
+        Made::Decided(user_id, decision) => Ok(BatchResult::new(user_id, decision)),
+    };
+    made.into_iter().map(result).collect()
 }
 
 #[cfg(test)]
@@ -141,7 +157,13 @@ mod tests {
     #[test]
     fn what_is_locked_asks_for_the_batch_again_and_what_is_refused_does_not() {
         let of = |decisions: Vec<Decision>| {
-            told(decisions.into_iter().zip(0..).map(|(one, place)| (format!("u{place}"), one)).collect())
+            told(
+                decisions
+                    .into_iter()
+                    .zip(0..)
+                    .map(|(one, place)| Made::Decided(format!("u{place}"), one))
+                    .collect(),
+            )
         };
         let results = of(vec![Ok(booked()), Err(Rejection::AccountClosed), Ok(booked())]).expect("results");
         let results = serde_json::to_value(results).expect("JSON");

@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 use super::create::AllocationRequest;
 use crate::batcher::Decision;
+use crate::directory::OnUnknownUser;
+use crate::http::Newcomers;
 use crate::http::error::rejected;
 use crate::http::fields::{Fields, end_before_beginning};
+use crate::http::newcomers::Wanted;
 use crate::ledger::{Action, Command, IdempotencyKey, Receipt, Rejection};
 
 /// Credits to add to one account.
@@ -41,6 +44,9 @@ pub(super) struct BatchItem {
     /// Whatever you want kept with it.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
+    /// What to do if the user has no account: `placeholder` opens one, `verify` asks auth first,
+    /// `reject` refuses. What accounting is set to, if not given.
+    on_unknown_user: Option<OnUnknownUser>,
 }
 
 /// The same, taken apart. It serialises to what the fingerprint is made of.
@@ -72,22 +78,36 @@ pub(super) struct BatchResult {
 
 impl From<BatchItem> for Order {
     fn from(item: BatchItem) -> Self {
-        let BatchItem { user_id, credits, priority, effective_at, expires_at, reason, metadata } = item;
-        let request = AllocationRequest { credits, reason, metadata, priority, effective_at, expires_at };
+        let BatchItem { user_id, credits, priority, effective_at, expires_at, reason, metadata, .. } = item;
+        let on_unknown_user = item.on_unknown_user;
+        let request = AllocationRequest {
+            credits,
+            reason,
+            metadata,
+            priority,
+            effective_at,
+            expires_at,
+            on_unknown_user,
+        };
         Self { user_id, request }
     }
 }
 
 impl Order {
     /// Adds what is wrong with it.
-    pub(super) fn check(&self, fields: Fields) -> Fields {
+    pub(super) fn check(&self, fields: Fields, newcomers: &Newcomers) -> Fields {
         let AllocationRequest { effective_at, expires_at, .. } = &self.request;
         let ends_first = expires_at.is_some_and(|end| effective_at.is_some_and(|begin| end <= begin));
         let fields = fields.require(is_valid_user_id(&self.user_id), || {
             let detail = "user_id must be 1 to 50 characters long, without control characters.";
             FieldError::new("/user_id", "invalid_user_id", detail)
         });
-        self.request.check(fields).require(!ends_first, end_before_beginning)
+        self.request.check(fields, newcomers).require(!ends_first, end_before_beginning)
+    }
+
+    /// For whom it may open an account, and what it wants done then.
+    pub(super) fn wanted(&self) -> Wanted {
+        (self.user_id.clone(), self.request.on_unknown_user)
     }
 
     /// The command that it becomes under `key`.
@@ -107,7 +127,9 @@ impl BatchResult {
             }
             // So long ago that only its address is known.
             Err(Rejection::ReplyGone { resource }) => Self::made("already_created", user_id, &resource),
-            Ok(Receipt::User(_) | Receipt::Settled) => Self::refused(user_id, &Problem::internal()),
+            Ok(Receipt::User(_) | Receipt::Orphaned | Receipt::Settled) => {
+                Self::refused(user_id, &Problem::internal())
+            }
             Err(rejection) => {
                 let problem = rejected(&user_id, &rejection);
                 Self::refused(user_id, &problem)
@@ -120,7 +142,8 @@ impl BatchResult {
         Self { outcome, user_id, allocation_id: id, code: None, detail: None }
     }
 
-    fn refused(user_id: String, problem: &Problem) -> Self {
+    /// That it was refused.
+    pub(super) fn refused(user_id: String, problem: &Problem) -> Self {
         let (code, detail) = (Some(problem.code()), Some(problem.detail().to_owned()));
         Self { outcome: "refused", user_id, allocation_id: None, code, detail }
     }

@@ -12,9 +12,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::directory::OnUnknownUser;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, priority_out_of_range, utc};
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, Newcomers, booking, idempotency, newcomers, user_id};
 use crate::ledger::{Action, Allocate, AllocationReply, DEFAULT_PRIORITY, MAX_PRIORITY};
 
 /// Credits to add.
@@ -43,11 +44,15 @@ pub(in crate::http) struct AllocationRequest {
     /// From when on it cannot be spent any more.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub(super) expires_at: Option<OffsetDateTime>,
+    /// What to do if the user has no account: `placeholder` opens one, `verify` asks auth first,
+    /// `reject` refuses. What accounting is set to, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) on_unknown_user: Option<OnUnknownUser>,
 }
 
 impl AllocationRequest {
     /// Adds what is wrong with it.
-    pub(super) fn check(&self, fields: Fields) -> Fields {
+    pub(super) fn check(&self, fields: Fields, newcomers: &Newcomers) -> Fields {
         let has_priority = self.priority.is_none_or(|priority| (0..=MAX_PRIORITY).contains(&priority));
         fields
             .credits(self.credits)
@@ -55,6 +60,7 @@ impl AllocationRequest {
             .require(has_priority, priority_out_of_range)
             .instant("/effective_at", self.effective_at)
             .instant("/expires_at", self.expires_at)
+            .unknown_user(self.on_unknown_user, newcomers)
     }
 
     /// The order that it is, with a fresh id.
@@ -74,7 +80,7 @@ impl AllocationRequest {
 /// Allocate credits
 ///
 /// To any user, known here or not: one who is not gets a placeholder account, which
-/// the event of their registration makes active. Sent again with the same key it
+/// the event of their registration makes active, unless `on_unknown_user` says otherwise. Sent again with the same key it
 /// answers the same, byte for byte, with `Idempotency-Replayed: true`.
 #[utoipa::path(
     post,
@@ -89,7 +95,10 @@ impl AllocationRequest {
     security(("token" = ["credits:write"])),
     responses(
         (status = 201, description = "Allocated.", body = AllocationReply),
-        (status = 409, description = "The account is closed or full, or the key's reply is no longer kept.",
+        (status = 404, description = "The user has no account, and none is opened.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account is closed or full, the user was deleted, or the key's reply \
+         is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The key came before with another request.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -104,8 +113,9 @@ pub(in crate::http) async fn create(
     Json(request): Json<AllocationRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    request.check(Fields::new()).finish()?;
+    request.check(Fields::new(), &accounting.newcomers).finish()?;
     let key = idempotency::required_key(&headers, &caller, "allocate", &request)?;
+    newcomers::admit(&accounting, &id, request.on_unknown_user).await?;
     let action = Action::Allocate(request.order());
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED).await
 }

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::directory::OnUnknownUser;
 use crate::http::error::ApiError;
 use crate::http::fields::{Fields, credits_out_of_range};
-use crate::http::{Accounting, booking, idempotency, user_id};
+use crate::http::{Accounting, Newcomers, booking, idempotency, newcomers, user_id};
 use crate::ledger::{Action, CREDITS_LIMIT, Rejection, Transfer, TransferReply};
 
 /// Credits to move: either `credits` or `all`.
@@ -33,10 +34,14 @@ pub(in crate::http) struct TransferRequest {
     /// Why.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
+    /// What to do if the user in `to` has no account: `placeholder` opens one, `verify` asks auth first,
+    /// `reject` refuses. What accounting is set to, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_unknown_user: Option<OnUnknownUser>,
 }
 
 impl TransferRequest {
-    fn check(&self, from: &str) -> Result<(), Problem> {
+    fn check(&self, from: &str, newcomers: &Newcomers) -> Result<(), Problem> {
         let has_one = self.credits.is_some() != self.all.is_some();
         Fields::new()
             .require(is_valid_user_id(&self.to), || {
@@ -53,6 +58,7 @@ impl TransferRequest {
                 FieldError::new("/reason", "required", "reason must say why.")
             })
             .reason(Some(&self.reason))
+            .unknown_user(self.on_unknown_user, newcomers)
             .finish()
     }
 }
@@ -66,7 +72,7 @@ fn same_account() -> FieldError {
 /// The way out for credits that went to a mistyped id. Both accounts change together or
 /// neither does. What is drawn arrives with the priority, beginning and end that it had; what
 /// reservations hold stays. Any account can be transferred from, closed ones too; to any that
-/// is not closed, known here or not.
+/// is not closed, known here or not, unless `on_unknown_user` says otherwise.
 #[utoipa::path(
     post,
     path = "/v1/accounts/{user_id}/transfers",
@@ -81,6 +87,8 @@ fn same_account() -> FieldError {
     responses(
         (status = 201, description = "Transferred; `Location` is the entry.", body = TransferReply),
         (status = 402, description = "Too little is available: `available` and `required` say how much.",
+         body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user in `to` has no account, and none is opened.",
          body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "There is nothing to transfer, or too many allocations at once; the \
          target is closed or full; or the key's reply is no longer kept.",
@@ -98,8 +106,9 @@ pub(in crate::http) async fn create(
     Json(request): Json<TransferRequest>,
 ) -> Result<Response, ApiError> {
     user_id::check(&id)?;
-    request.check(&id)?;
+    request.check(&id, &accounting.newcomers)?;
     let key = idempotency::required_key(&headers, &caller, "transfer", &request)?;
+    newcomers::admit_from(&accounting, (&id, &key), (&request.to, request.on_unknown_user)).await?;
     let TransferRequest { to, credits, reason, .. } = request;
     let action = Action::Transfer(Transfer { transfer_id: Uuid::now_v7(), to: to.clone(), credits, reason });
     booking::book(&accounting, (id, &caller), (Some(key), action), StatusCode::CREATED)

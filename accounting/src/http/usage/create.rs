@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::http::distinct::Distinct;
 use crate::http::error::ApiError;
 use crate::http::fields::Fields;
-use crate::http::{Accounting, booking, cost, idempotency, user_id};
+use crate::http::{Accounting, booking, cost, idempotency, newcomers, user_id};
 use crate::ledger::{Action, UsageReply, Use};
 
 /// What to spend: either `credits` or `units`.
@@ -60,6 +60,8 @@ pub(in crate::http) struct UsageRequest {
         (status = 201, description = "Spent.", body = UsageReply),
         (status = 402, description = "Too little is available: `available` and `required` say how much.",
          body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "The user has no account, and none is opened by units that may cost nothing.",
+         body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The account is closed, no rate of the resource is in force, or the \
          key's reply is no longer kept.",
          body = ProblemBody, content_type = "application/problem+json"),
@@ -81,6 +83,10 @@ pub(in crate::http) async fn create(
         .require(request.units.is_none() || request.resource.is_some(), cost::resource_required)
         .finish_with(cost::required(request.credits, request.units.as_ref()))?;
     let key = idempotency::required_key(&headers, &caller, "use", &request)?;
+    if request.units.is_some() {
+        // They may come to nothing, which opens an account.
+        newcomers::admit(&accounting, &id, None).await?;
+    }
     let action = Action::Use(Use {
         usage_id: Uuid::now_v7(),
         cost,

@@ -16,6 +16,7 @@ mod rows;
 mod save;
 mod save_resources;
 mod seal;
+mod standing;
 mod usage_sums;
 
 use std::str::FromStr as _;
@@ -283,11 +284,6 @@ impl LedgerStore for PostgresLedger {
         limit: u32,
     ) -> Result<Vec<UsageSum>, StoreError> {
         usage_sums::by_month(&self.readers, (user_id, filter), after, limit).await
-    }
-
-    async fn count_placeholders(&self) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE status = 'placeholder'");
-        Ok(count.fetch_one(&self.readers).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -91,14 +91,24 @@ pub(super) async fn accounts(
     .bind(after.map(|position| position.user_id.as_str()))
     .fetch_all(&mut *snapshot)
     .await?;
+    let views = settled_views(&mut snapshot, &rows, now).await?;
+    snapshot.commit().await?;
+    Ok(views)
+}
+
+/// The accounts in `rows`, settled in memory where something is due on them.
+pub(super) async fn settled_views(
+    snapshot: &mut PgConnection,
+    rows: &[PgRow],
+    now: OffsetDateTime,
+) -> Result<Vec<AccountView>, StoreError> {
     let mut views: Vec<AccountView> = rows.iter().map(view).collect::<Result<_, _>>()?;
     let mut due: Accounts = views
         .iter()
         .filter(|view| view.account.is_due(now))
         .map(|view| (view.account.user_id.clone(), AccountState::new(view.account.clone())))
         .collect();
-    settle(&mut snapshot, &mut due, now).await?;
-    snapshot.commit().await?;
+    settle(snapshot, &mut due, now).await?;
     for view in &mut views {
         if let Some(state) = due.remove(&view.account.user_id) {
             view.account = state.account;

@@ -14,6 +14,7 @@ mod rows;
 mod save;
 mod save_resources;
 mod seal;
+mod standing;
 mod usage_sums;
 
 use std::str::FromStr as _;
@@ -259,11 +260,6 @@ impl LedgerStore for SqliteLedger {
         limit: u32,
     ) -> Result<Vec<UsageSum>, StoreError> {
         usage_sums::by_month(&self.readers, (user_id, filter), after, limit).await
-    }
-
-    async fn count_placeholders(&self) -> Result<i64, StoreError> {
-        let count = sqlx::query_scalar("SELECT count(*) FROM accounts WHERE status = 'placeholder'");
-        Ok(count.fetch_one(&self.readers).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
