@@ -20,6 +20,8 @@ mod golden;
 #[cfg(test)]
 mod golden_transfers;
 #[cfg(test)]
+mod golden_users;
+#[cfg(test)]
 mod histories;
 mod holdings;
 mod idempotency;
