@@ -67,6 +67,7 @@ pub(crate) async fn start(
         store,
         subscriber: broker.subscriber(),
         publisher: broker.publisher(Destination::Accounts),
+        broker: broker.clone(),
         clock,
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),

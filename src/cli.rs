@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::admin::AdminArgs;
 use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
+use crate::dlq::DlqArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     /// Compare every balance with the entries it comes from, and every entry with its hash: exit with
     /// 0 if all of it agrees, 1 if not, 2 if the settings are wrong, 3 if it could not be read
     Audit(AuditArgs),
+    /// Look at the events that were given up on, send them back or drop them: exit with 0 if it is
+    /// done, 1 if something was not found or not sent, 2 if the settings are wrong, 3 if the broker is
+    /// out of reach
+    Dlq(DlqArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
     /// Ask services whether they are ready: exit with 0 if they are, 1 if not

@@ -9,6 +9,7 @@ mod broker;
 mod cli;
 mod data_dir;
 mod demo;
+mod dlq;
 mod first_admin;
 mod greeting;
 mod health;
@@ -53,6 +54,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Admin(args)) => admin::run(args).await,
         Some(Command::Audit(args)) => Ok(audit::run(args).await),
+        Some(Command::Dlq(args)) => Ok(dlq::run(args).await),
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
     }

@@ -7,6 +7,7 @@ mod consumer;
 mod http;
 pub mod ledger;
 mod own_events;
+mod queue_depth;
 pub mod rates;
 mod service;
 pub mod store;

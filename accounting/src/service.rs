@@ -7,7 +7,7 @@ use accrue_chassis::health::{Link, Probe, Readiness};
 use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{RemoteKeys, Verifier};
-use accrue_events::broker::{Publisher, Subscriber};
+use accrue_events::broker::{Broker, Publisher, Subscriber};
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -18,6 +18,7 @@ use crate::config::AccountingConfig;
 use crate::consumer::Consumer;
 use crate::http;
 use crate::own_events::OwnEvents;
+use crate::queue_depth::QueueDepth;
 use crate::store::LedgerStore;
 use crate::sweep::Sweep;
 
@@ -29,6 +30,8 @@ pub struct Parts {
     pub subscriber: Arc<dyn Subscriber>,
     /// Where our own events go, if they are on.
     pub publisher: Box<dyn Publisher>,
+    /// Whose dead letters are looked after, and whose queues are watched.
+    pub broker: Broker,
     /// The time.
     pub clock: SharedClock,
     /// The process's start and end.
@@ -54,7 +57,7 @@ pub struct Service {
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
-    let Parts { store, subscriber, publisher, clock, lifecycle, metrics } = parts;
+    let Parts { store, subscriber, publisher, broker, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.policies, &lifecycle);
     let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
@@ -67,8 +70,13 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         .want("broker", link.clone())
         .want("token_keys", keys_link.clone());
     let readiness = own_events.watched(readiness, &mut collectors);
-    let accounting =
-        http::Accounting { batcher: batcher.clone(), store: Arc::clone(&store), clock: Arc::clone(&clock) };
+    let accounting = http::Accounting {
+        batcher: batcher.clone(),
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        dead_letters: broker.dead_letters(),
+    };
+    lifecycle.spawn_worker(QueueDepth::new(broker).run(lifecycle.worker_token()));
     let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;

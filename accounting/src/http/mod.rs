@@ -7,6 +7,7 @@ mod balance;
 mod booking;
 mod cost;
 mod cursor;
+mod dead_letters;
 mod distinct;
 mod entries;
 mod error;
@@ -26,6 +27,7 @@ mod user_id;
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_events::broker::DeadLetters;
 use axum::Router;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -43,6 +45,8 @@ pub(crate) struct Accounting {
     pub(crate) store: Arc<dyn LedgerStore>,
     /// The time, for what is asked about it.
     pub(crate) clock: SharedClock,
+    /// Events that were given up on.
+    pub(crate) dead_letters: Arc<dyn DeadLetters>,
 }
 
 /// All routes of accounting's own, and the document that describes them.
@@ -78,6 +82,9 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(rates::versions::versions))
         .routes(routes!(rates::version::version))
         .routes(routes!(transfers::create::create))
+        .routes(routes!(dead_letters::list::list))
+        .routes(routes!(dead_letters::redrive::redrive))
+        .routes(routes!(dead_letters::get::get, dead_letters::delete::delete))
 }
 
 /// The document that describes accounting's routes.

@@ -14,6 +14,8 @@ pub(super) const USAGE_WRITE: &str = "usage:write";
 pub(super) const CREDITS_WRITE: &str = "credits:write";
 /// Say what units cost.
 pub(super) const RATES_WRITE: &str = "rates:write";
+/// Look after events that were given up on.
+pub(super) const EVENTS_ADMIN: &str = "events:admin";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
 
@@ -42,6 +44,7 @@ impl Modify for Security {
             (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (RATES_WRITE, "Say what units of a resource cost."),
             (ACCOUNTS_READ, "Read every account."),
+            (EVENTS_ADMIN, "Look after events that were given up on."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
         let owner = HttpBuilder::new()

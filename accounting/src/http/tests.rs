@@ -1,6 +1,7 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
 mod batches;
+mod dead_letters;
 mod rates;
 mod reading;
 mod transfers;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use accrue_chassis::clock::ManualClock;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{Caller, Scopes};
+use accrue_events::broker::{self, Broker, Topology};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::{Extension, Router};
@@ -30,6 +32,7 @@ struct Api {
     router: Router,
     clock: Arc<ManualClock>,
     lifecycle: Lifecycle,
+    broker: Broker,
     _files: TempDir,
 }
 
@@ -61,6 +64,16 @@ impl Answer {
 impl Api {
     async fn start() -> Self {
         let files = tempfile::tempdir().expect("a directory");
+        let broker = format!("sqlite:{}", files.path().join("broker.db").display());
+        Self::start_in(files, &broker).await
+    }
+
+    /// With its broker at `broker`.
+    async fn start_on(broker: &str) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a directory"), broker).await
+    }
+
+    async fn start_in(files: TempDir, broker: &str) -> Self {
         let url = format!("sqlite:{}", files.path().join("accounting.db").display());
         let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
         let store =
@@ -73,16 +86,27 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
-        let accounting = Accounting { batcher, store, clock: Arc::<ManualClock>::clone(&clock) };
+        let broker = broker::open(broker, Topology::default(), Arc::<ManualClock>::clone(&clock));
+        let broker = broker.expect("a good URL");
+        let accounting = Accounting {
+            batcher,
+            store,
+            clock: Arc::<ManualClock>::clone(&clock),
+            dead_letters: broker.dead_letters(),
+        };
         let router = routes(accounting).0.layer(Extension(caller));
-        Self { router, clock, lifecycle, _files: files }
+        Self { router, clock, lifecycle, broker, _files: files }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        let body = serde_json::from_slice(&body).expect("every answer is JSON");
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).expect("every answer is JSON")
+        };
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
