@@ -10,8 +10,9 @@ use anyhow::anyhow;
 use super::list::{PATIENCE, counted};
 use super::{Failure, RedriveArgs, printable, tell_missing};
 
-/// How long a redrive may take: a million letters at a hundred a second are three hours.
-const REDRIVE_PATIENCE: Duration = Duration::from_hours(24);
+/// How long a redrive may take. RabbitMQ ends a channel that holds a message for thirty minutes
+/// (`consumer_timeout`), and a redrive holds what it passes.
+const REDRIVE_PATIENCE: Duration = Duration::from_mins(25);
 /// How often progress is told on a terminal, and elsewhere.
 const SOON: Duration = Duration::from_millis(500);
 const LATER: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub(super) async fn redrive(args: RedriveArgs) -> Result<bool, Failure> {
     tell(&report);
     match report.stopped {
         Some(error) => Err(error.into()),
-        None => Ok(report.failed.is_empty() && report.not_found.is_empty()),
+        None => Ok(report.is_complete && report.failed.is_empty() && report.not_found.is_empty()),
     }
 }
 
@@ -55,7 +56,9 @@ fn show_preview(survey: &Survey, asked: &BTreeSet<String>, limit: u64) -> bool {
     }
     let found: BTreeSet<_> = survey.letters.iter().map(|letter| &letter.id).collect();
     let missing: Vec<_> = asked.iter().filter(|id| !found.contains(id)).collect();
-    missing.iter().for_each(|id| tell_missing(id));
+    for id in &missing {
+        tell_missing(id);
+    }
     missing.is_empty()
 }
 
@@ -98,8 +101,14 @@ fn tell(report: &Redriven) {
     if report.failed.len() > NAMED {
         eprintln!("… and {} more", report.failed.len() - NAMED);
     }
-    report.not_found.iter().for_each(|id| tell_missing(id));
-    let more = if report.is_complete { "" } else { " Not all letters were looked at: there may be more." };
+    for id in &report.not_found {
+        tell_missing(id);
+    }
+    let more = if report.is_complete {
+        ""
+    } else {
+        " Not all letters were looked at in time: run it again for the rest."
+    };
     let text = format!(
         "{} sent back, {} failed and stay dead letters, {} left because of --limit.{more}\n\
          What accounting had applied before it knows by its version, and counts as `stale`.",

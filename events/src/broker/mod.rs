@@ -8,6 +8,7 @@ mod destination;
 mod embedded;
 mod open;
 mod rabbitmq;
+mod selection;
 mod topology;
 
 use std::time::Duration;
@@ -16,12 +17,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use dead_letters::{
-    DeadLetter, DeadLetters, FailedRedrive, LetterCount, LetterSummary, Look, Redrive, Redriven, Selection,
-    Survey,
-};
+pub use dead_letters::{DeadLetter, DeadLetters, LetterSummary};
 pub use destination::Destination;
 pub use open::{Broker, Depth, OpenError, open};
+pub use selection::{FailedRedrive, LetterCount, Look, Redrive, Redriven, Selection, Survey};
 pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 
 /// A message on its way out.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 use tokio::time::Instant;
 
-use super::super::dead_letters::{Pace, Wanted};
+use super::super::selection::{Pace, Wanted};
 use super::super::{BrokerError, DeadLetter, DeadLetters, FailedRedrive, Look, Redrive, Redriven, Survey};
 use super::store::{Store, failed};
 
@@ -107,10 +107,10 @@ impl EmbeddedDeadLetters {
         let mut pace = Pace::new(redrive.rate);
         let (mut after, last) = (0, self.last().await?);
         while !wanted.is_done() {
-            let page = self.page(after, last, PAGE).await?;
-            let Some(end) = page.last().map(|row| row.seq) else { break };
+            let rows = self.page(after, last, PAGE).await?;
+            let Some(end) = rows.last().map(|row| row.seq) else { break };
             after = end;
-            for row in page {
+            for row in rows {
                 if Instant::now() > until {
                     return Ok(());
                 }
@@ -153,10 +153,10 @@ impl DeadLetters for EmbeddedDeadLetters {
         let mut survey = Survey { is_complete: true, ..Survey::default() };
         let (mut after, last) = (0, self.last().await?);
         while !wanted.is_done() {
-            let page = self.page(after, last, PAGE).await?;
-            let Some(end) = page.last().map(|row| row.seq) else { break };
+            let rows = self.page(after, last, PAGE).await?;
+            let Some(end) = rows.last().map(|row| row.seq) else { break };
             after = end;
-            for summary in page.into_iter().map(|row| DeadLetter::from(row).summary()) {
+            for summary in rows.into_iter().map(|row| DeadLetter::from(row).summary()) {
                 if wanted.takes(&summary) {
                     survey.add(summary, look.limit);
                 }

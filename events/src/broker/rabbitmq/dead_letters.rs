@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use lapin::message::Delivery;
 
-use super::super::dead_letters::{Pace, Wanted};
+use super::super::selection::{Pace, Wanted};
 use super::super::{
     BrokerError, DeadLetter, DeadLetters, FailedRedrive, Look, Publication, Redrive, Redriven, Survey,
 };
