@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use accrue_chassis::clock::{Clock as _, SystemClock};
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};
 use accrue_events::broker::{DeadLetters, Look, Message, Redrive, Redriven, Selection, Survey};
 use accrue_testkit::eventually;
-use time::OffsetDateTime;
+use tokio::task::JoinSet;
 
 use crate::harness::{Bench, message, number, receive, receive_many, settle};
 
@@ -80,8 +81,8 @@ async fn drain(bench: &Bench, count: usize) -> BTreeMap<u128, u32> {
 pub(crate) async fn a_selection_of_two_thousand_goes_in_one_walk(bench: &Bench) {
     bury(bench, 0..1_000).await;
     // RabbitMQ tells the second of a death.
-    let in_the_second_half = OffsetDateTime::now_utc() + Duration::from_secs(1);
-    eventually("the next second", async || OffsetDateTime::now_utc() > in_the_second_half).await;
+    let in_the_second_half = SystemClock.now() + Duration::from_secs(1);
+    eventually("the next second", async || SystemClock.now() > in_the_second_half).await;
     bury(bench, 1_000..2_000).await;
     let dead_letters = bench.another_process().dead_letters();
     let since = Some(in_the_second_half.replace_nanosecond(0).expect("none is fine"));
@@ -141,13 +142,14 @@ pub(crate) async fn a_redrive_cut_off_half_way_loses_none(bench: &Bench) {
     let sent = Arc::new(AtomicU64::new(0));
     let told = Arc::clone(&sent);
     let order = Redrive { rate: Some(100), ..Redrive::default() };
-    let cut_off = tokio::spawn(async move {
+    let mut cut_off = JoinSet::new();
+    cut_off.spawn(async move {
         broker.dead_letters().redrive_many(&order, &mut |count| told.store(count, Ordering::SeqCst)).await
     });
     eventually("some were sent", async || sent.load(Ordering::SeqCst) >= 20).await;
     // Its connections break with it, as by the death of the process.
-    cut_off.abort();
-    cut_off.await.expect_err("it was in the middle");
+    cut_off.abort_all();
+    cut_off.join_next().await.expect("one task").expect_err("it was in the middle");
     let sent = sent.load(Ordering::SeqCst);
     assert!(sent < 300, "it was not in the middle");
     let left = eventually("the letters it held are back", async || {
@@ -171,7 +173,8 @@ pub(crate) async fn a_redrive_cut_off_half_way_loses_none(bench: &Bench) {
 pub(crate) async fn what_dies_again_meanwhile_is_not_sent_again(bench: &Bench) {
     bury(bench, 0..20).await;
     let mut subscription = bench.subscribe(10).await;
-    let rejecting = tokio::spawn(async move {
+    let mut rejecting = JoinSet::new();
+    rejecting.spawn(async move {
         for _ in 0..20 {
             let delivery = receive(&mut subscription).await;
             settle(&mut subscription, &[(&delivery, Reject)]).await;
@@ -180,7 +183,7 @@ pub(crate) async fn what_dies_again_meanwhile_is_not_sent_again(bench: &Bench) {
     let report =
         redrive(&*bench.broker.dead_letters(), Redrive { rate: Some(50), ..Redrive::default() }).await;
     assert_eq!((report.redriven, report.is_complete), (20, true));
-    rejecting.await.expect("each came once");
+    rejecting.join_next().await.expect("one task").expect("each came once");
     count_becomes(bench, 20).await;
     bench.assert_drained().await;
 }
@@ -195,7 +198,7 @@ pub(crate) async fn a_survey_counts_all_and_tells_the_oldest(bench: &Bench) {
     let count = |kind: &str| ((Some(kind.to_owned()), "rejected".to_owned()), 15);
     assert_eq!(seen.counts, BTreeMap::from([count(EVEN), count(ODD)]));
     assert_eq!(survey(&*dead_letters, of_type("another"), 3).await.total(), 0);
-    let later = Some(OffsetDateTime::now_utc() + Duration::from_hours(1));
+    let later = Some(SystemClock.now() + Duration::from_hours(1));
     assert_eq!(
         survey(&*dead_letters, Selection { since: later, ..Selection::default() }, 3).await.total(),
         0

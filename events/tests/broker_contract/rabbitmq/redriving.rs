@@ -20,7 +20,8 @@ async fn a_letter_that_cannot_be_sent_stays_and_holds_back_no_other() {
     let (_connection, channel) = stranger(&bench).await;
     let (sent, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let broker = bench.another_process();
-    let redriving = tokio::spawn(async move {
+    let mut redriving = tokio::task::JoinSet::new();
+    redriving.spawn(async move {
         let redrive = Redrive { rate: Some(10), ..Redrive::default() };
         broker
             .dead_letters()
@@ -32,7 +33,8 @@ async fn a_letter_that_cannot_be_sent_stays_and_holds_back_no_other() {
         .queue_delete(bench.topology().queue().into(), QueueDeleteOptions::default())
         .await
         .expect("deleted");
-    let report = redriving.await.expect("it ends").expect("the broker is there");
+    let report =
+        redriving.join_next().await.expect("one task").expect("it ends").expect("the broker is there");
     let [failed] = &report.failed[..] else { panic!("one is returned: {report:?}") };
     assert!(matches!(failed.error, BrokerError::Refused { .. }), "{report:?}");
     assert_eq!((report.redriven, report.is_complete), (19, true), "the queue was declared again");
