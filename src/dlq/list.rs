@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Failure, List, printable, time_of};
 
-/// How long a look may take: RabbitMQ hands out some 300 letters a second on two busy cores.
+/// How long a look may take: RabbitMQ hands out some 8,000 letters a second on two busy cores.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 pub(super) async fn list(args: List) -> Result<bool, Failure> {

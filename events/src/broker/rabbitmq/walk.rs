@@ -1,20 +1,32 @@
 //! A walk through the dead-letter queue: what it meets is held, and put back at its end.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::super::{BrokerError, DeadLetter};
-use super::connection::{Endpoint, call, close, within};
+use super::connection::{Endpoint, call, close, failed, within};
 use super::headers;
 
 /// How long it may take to put everything back: a hundred thousand letters are one call.
 const PUT_BACK_LIMIT: Duration = Duration::from_secs(30);
+
+/// Letters that are asked for at once, and in memory at once. One by one, each would be a
+/// write on the broker's disk.
+const STRIDE: u16 = 200;
+/// So long without a letter, and there are no more: somebody else holds the rest.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A walk through the queue: each letter is held unacknowledged until the walk ends,
 /// in order or by the death of its connection, and is then in the queue again.
@@ -24,9 +36,11 @@ pub(super) struct Walk {
     channel: Channel,
     patience: Duration,
     until: Instant,
-    /// Letters that were there at the first step and were not met yet. What comes in
-    /// later is left alone: a letter that is sent back and dies again would be met for ever.
-    ahead: Option<u32>,
+    /// Letters that were there at the beginning and have not come yet. What dies later is
+    /// left alone: a letter that is sent back and dies again would be met for ever.
+    ahead: u32,
+    /// Letters that came and were not met yet.
+    come: VecDeque<Delivery>,
 }
 
 impl Walk {
@@ -34,7 +48,11 @@ impl Walk {
         let connection = endpoint.connect_and_declare("dead letters").await?;
         let channel = call("a channel", connection.create_channel()).await?;
         let queue = endpoint.topology.dead_letter_queue();
-        Ok(Self { queue, connection, channel, patience, until: Instant::now() + patience, ahead: None })
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looking = channel.queue_declare(queue.as_str().into(), look, FieldTable::default());
+        let ahead = call("the number of dead letters", looking).await?.message_count();
+        let until = Instant::now() + patience;
+        Ok(Self { queue, connection, channel, patience, until, ahead, come: VecDeque::new() })
     }
 
     pub(super) fn is_too_long(&self) -> bool {
@@ -43,14 +61,39 @@ impl Walk {
 
     /// The next letter of those that were there when the walk began.
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>, BrokerError> {
-        if self.ahead == Some(0) {
-            return Ok(None);
+        if self.come.is_empty() && self.ahead > 0 {
+            self.take_stride().await?;
         }
-        let getting = self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: false });
-        let Some(message) = call("a dead letter", getting).await? else { return Ok(None) };
-        // The broker says with each letter how many are behind it.
-        self.ahead = Some(self.ahead.map_or(message.message_count, |ahead| ahead - 1));
-        Ok(Some(message.delivery))
+        Ok(self.come.pop_front())
+    }
+
+    /// Asks for the next letters. The consumer ends before the first of them is settled, or
+    /// the broker would send others in their place.
+    async fn take_stride(&mut self) -> Result<(), BrokerError> {
+        let stride = u16::try_from(self.ahead).unwrap_or(u16::MAX).min(STRIDE);
+        call("a prefetch limit", self.channel.basic_qos(stride, BasicQosOptions::default())).await?;
+        let options = BasicConsumeOptions::default();
+        let queue = self.queue.as_str().into();
+        let consuming = self.channel.basic_consume(queue, "".into(), options, FieldTable::default());
+        let mut consumer = call("to consume", consuming).await?;
+        while self.come.len() < usize::from(stride) {
+            match tokio::time::timeout(QUIET, consumer.next()).await {
+                Ok(Some(letter)) => {
+                    self.come.push_back(letter.map_err(|error| failed("a dead letter", error))?)
+                }
+                Ok(None) => return Err(BrokerError::Ended("the dead-letter queue is gone")),
+                Err(_) => break,
+            }
+        }
+        let cancelling = self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+        call("the end of a consumer", cancelling).await?;
+        // What came in before that.
+        while let Ok(Some(letter)) = tokio::time::timeout(QUIET, consumer.next()).await {
+            self.come.push_back(letter.map_err(|error| failed("a dead letter", error))?);
+        }
+        let came = u32::try_from(self.come.len()).unwrap_or(u32::MAX);
+        self.ahead = if came == 0 { 0 } else { self.ahead.saturating_sub(came) };
+        Ok(())
     }
 
     /// Walks on until that letter.
