@@ -79,7 +79,7 @@ impl Walk {
         while self.come.len() < usize::from(stride) {
             match tokio::time::timeout(QUIET, consumer.next()).await {
                 Ok(Some(letter)) => {
-                    self.come.push_back(letter.map_err(|error| failed("a dead letter", error))?)
+                    self.come.push_back(letter.map_err(|error| failed("a dead letter", error))?);
                 }
                 Ok(None) => return Err(BrokerError::Ended("the dead-letter queue is gone")),
                 Err(_) => break,
