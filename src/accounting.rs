@@ -80,6 +80,7 @@ pub(crate) async fn start(
         subscriber: broker.subscriber(),
         publisher: broker.publisher(Destination::Accounts),
         directory,
+        broker: broker.clone(),
         clock,
         lifecycle: host.lifecycle.clone(),
         metrics: host.metrics.clone(),

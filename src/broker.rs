@@ -28,10 +28,15 @@ pub(crate) struct BrokerArgs {
 }
 
 impl BrokerArgs {
+    /// Whether the settings name a broker.
+    pub(crate) fn is_given(&self) -> bool {
+        self.broker_url.is_some() || self.broker_url_file.is_some()
+    }
+
     /// The broker that the settings name, or else the one at `fallback_url`. Nothing
     /// is connected yet.
     pub(crate) fn open(self, fallback_url: Option<String>, problems: &mut Problems) -> Option<Broker> {
-        let given = self.broker_url.is_some() || self.broker_url_file.is_some();
+        let given = self.is_given();
         let url = problems.secret("BROKER_URL", self.broker_url, self.broker_url_file);
         let topology = Topology::new(self.broker_prefix).map_err(|error| format!("BROKER_PREFIX: {error}"));
         // With the default in its place a wrong URL is told as well.

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::admin::AdminArgs;
 use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
+use crate::dlq::DlqArgs;
 use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
 
@@ -48,6 +49,10 @@ pub(crate) enum Command {
     /// Compare the users of both services, and repair where they disagree if told to: exit with 0 if
     /// they agree by now, 1 if not, 2 if the settings are wrong, 3 if not everybody could be looked at
     Reconcile(ReconcileArgs),
+    /// Look at the events that were given up on, send them back or drop them: exit with 0 if it is
+    /// done, 1 if something was not found or not sent, 2 if the settings are wrong, 3 if the broker is
+    /// out of reach
+    Dlq(DlqArgs),
     /// Bring the schema of the databases named up to date, and exit
     Migrate(MigrateArgs),
     /// Ask services whether they are ready: exit with 0 if they are, 1 if not

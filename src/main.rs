@@ -9,6 +9,7 @@ mod broker;
 mod cli;
 mod data_dir;
 mod demo;
+mod dlq;
 mod first_admin;
 mod greeting;
 mod health;
@@ -59,6 +60,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Audit(args)) => Ok(audit::run(args).await),
         Some(Command::Replay(args)) => Ok(replay::run(args).await),
         Some(Command::Reconcile(args)) => Ok(reconcile::run(args).await),
+        Some(Command::Dlq(args)) => Ok(dlq::run(args).await),
         Some(Command::Migrate(args)) => migrate::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
     }

@@ -7,7 +7,7 @@ use accrue_chassis::health::{Link, Probe, Readiness};
 use accrue_chassis::http::{Collector, Manners, Operations, documentation, guard, polite};
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{RemoteKeys, Verifier};
-use accrue_events::broker::{Publisher, Subscriber};
+use accrue_events::broker::{Broker, Publisher, Subscriber};
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -19,6 +19,7 @@ use crate::consumer::Consumer;
 use crate::directory::{Checks, UserDirectory};
 use crate::http;
 use crate::own_events::OwnEvents;
+use crate::queue_depth::QueueDepth;
 use crate::store::{LedgerStore, Placeholders};
 use crate::sweep::Sweep;
 
@@ -32,6 +33,8 @@ pub struct Parts {
     pub publisher: Box<dyn Publisher>,
     /// Where auth can be asked after users, if it can.
     pub directory: Option<Arc<dyn UserDirectory>>,
+    /// Whose dead letters are looked after, and whose queues are watched.
+    pub broker: Broker,
     /// The time.
     pub clock: SharedClock,
     /// The process's start and end.
@@ -57,7 +60,7 @@ pub struct Service {
 /// # Errors
 /// When there is no TLS to fetch keys with, or a route does not say who may call it.
 pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Service> {
-    let Parts { store, subscriber, publisher, directory, clock, lifecycle, metrics } = parts;
+    let Parts { store, subscriber, publisher, directory, broker, clock, lifecycle, metrics } = parts;
     let batcher = Batcher::start(&store, config.policies, &lifecycle);
     let sweep = Sweep::new(Arc::clone(&store), batcher.clone());
     lifecycle.spawn_worker(sweep.run(lifecycle.worker_token()));
@@ -81,7 +84,9 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
             (config.request_deadline, config.max_in_flight),
         ),
         newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
+        dead_letters: broker.dead_letters(),
     };
+    lifecycle.spawn_worker(QueueDepth::new(broker).run(lifecycle.worker_token()));
     let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;

@@ -24,6 +24,7 @@ fn help_names_every_command_and_setting() {
         "accounting",
         "demo",
         "audit",
+        "dlq",
         "migrate",
         "health",
         "AUTH_LISTEN",

@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_line;
 mod credentials;
+mod dead_letters;
 mod hammering;
 mod moving;
 mod newcomers;
@@ -60,6 +61,7 @@ in_both_shapes! {
     crate::rates::units_are_priced_across_restarts as units_are_priced_across_restarts,
     crate::bad_input::is_told_what_is_wrong_and_changes_nothing as bad_input_changes_nothing,
     crate::poison::goes_to_the_dead_letters_and_holds_nothing_up as poison_holds_nothing_up,
+    crate::dead_letters::an_operator_looks_sends_back_and_drops as dead_letters_are_looked_after,
     crate::restarts::kill_9_loses_nothing_acknowledged as kill_9_loses_nothing_acknowledged,
     crate::refresh_rotation::a_kill_locks_nobody_out as a_kill_in_a_refresh_locks_nobody_out,
     crate::restarts::a_signal_ends_it_gracefully as a_signal_ends_it_gracefully,

@@ -75,7 +75,8 @@ impl Shape {
         }
     }
 
-    fn broker(&self) -> Broker {
+    /// The broker, also before anything runs.
+    pub(crate) fn broker(&self) -> Broker {
         let (url, topology) = match self {
             Self::AllInOne(dir) => {
                 (format!("sqlite:{}/broker.db", dir.path().display()), Topology::default())
@@ -176,6 +177,18 @@ impl System {
     /// The client that the tests act as.
     pub(crate) fn credentials(&self) -> &ClientCredentials {
         self.credentials.as_ref().expect("one was made at the start")
+    }
+
+    /// Runs a command of the operator's, with the settings of the services.
+    pub(crate) fn accrue(&self, args: &[&str]) -> std::process::Output {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_accrue"));
+        command.args(args).env_clear().envs(self.environment.iter().cloned());
+        command.stdin(std::process::Stdio::null()).output().expect("the binary runs")
+    }
+
+    /// A token of another client that may do only this.
+    pub(crate) async fn token_for(&self, scopes: &[&str]) -> String {
+        token_of(&make_client(&self.environment, scopes), &self.auth).await
     }
 
     /// Ends every process as by kill -9 and starts them again, on new ports.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use accrue_testkit::eventually;
 
+use crate::proxy::Side;
 use crate::world::World;
 
 /// Registers and allocates while `fault` goes on, asks again for what was not answered, and checks
@@ -48,6 +49,7 @@ async fn connections_are_reset_again_and_again() {
         }
     };
     under_load(&world, fault).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,7 +58,7 @@ async fn everything_is_late() {
     let links = &world.links;
     let fault = async {
         let late = Duration::from_millis(50);
-        links.auth_to_rabbitmq.set(|manner| (manner.drips, manner.late_by) = (false, late * 10));
+        links.auth_to_rabbitmq.set(|manner| manner.late_by = late * 10);
         links.accounting_to_rabbitmq.set(|manner| manner.late_by = late * 10);
         links.accounting_to_postgres.set(|manner| manner.late_by = late);
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -65,6 +67,7 @@ async fn everything_is_late() {
         }
     };
     under_load(&world, fault).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,6 +86,7 @@ async fn the_handshake_is_never_answered() {
         }
     };
     under_load(&world, fault).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,13 +103,14 @@ async fn one_byte_at_a_time() {
         }
     };
     under_load(&world, fault).await;
+    world.end().await;
 }
 
 /// A relay that is frozen for longer than its lease, and then goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auth_is_frozen_past_its_lease() {
     let Some(world) = World::start().await else { return };
-    world.links.auth_to_rabbitmq.set(|manner| manner.holds_server = true);
+    world.links.auth_to_rabbitmq.set(|manner| manner.holds = Some(Side::Server));
     let mut user_ids = Vec::new();
     for n in 0..10 {
         user_ids.push(world.register(&format!("user{n}")).await);
@@ -116,4 +121,5 @@ async fn auth_is_frozen_past_its_lease() {
     world.auth.signal("CONT");
     world.links.auth_to_rabbitmq.heal();
     world.check(&user_ids).await;
+    world.end().await;
 }

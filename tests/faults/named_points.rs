@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use accrue_testkit::{eventually, within};
 
+use crate::proxy::Side;
 use crate::world::World;
 
 async fn register_all(world: &World, count: usize) -> Vec<String> {
@@ -32,7 +33,7 @@ async fn each_has_ten(world: &World, user_ids: &[String]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auth_dies_after_the_insert_and_before_the_publish() {
     let Some(mut world) = World::start().await else { return };
-    world.links.auth_to_rabbitmq.set(|manner| manner.holds_client = true);
+    world.links.auth_to_rabbitmq.set(|manner| manner.holds = Some(Side::Client));
     let user_ids = register_all(&world, 20).await;
     allocate_all(&world, &user_ids).await;
     let account = world.account(&user_ids[0]).await.expect("a placeholder");
@@ -42,12 +43,13 @@ async fn auth_dies_after_the_insert_and_before_the_publish() {
     world.auth.start_again().await;
     world.check(&user_ids).await;
     each_has_ten(&world, &user_ids).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auth_dies_after_the_publish_and_before_the_confirm() {
     let Some(mut world) = World::start().await else { return };
-    world.links.auth_to_rabbitmq.set(|manner| manner.holds_server = true);
+    world.links.auth_to_rabbitmq.set(|manner| manner.holds = Some(Side::Server));
     let user_ids = register_all(&world, 20).await;
     allocate_all(&world, &user_ids).await;
     // They got across, and auth does not know.
@@ -59,15 +61,16 @@ async fn auth_dies_after_the_publish_and_before_the_confirm() {
     each_has_ten(&world, &user_ids).await;
     let consumed = world.metric(&world.accounting.url, "events_consumed_total").await;
     assert!(consumed > 20.0, "{consumed} were consumed: none was published twice");
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn auth_dies_after_the_confirm_and_before_the_mark() {
     let Some(mut world) = World::start().await else { return };
-    world.links.auth_to_rabbitmq.set(|manner| manner.holds_server = true);
+    world.links.auth_to_rabbitmq.set(|manner| manner.holds = Some(Side::Server));
     let user_ids = register_all(&world, 10).await;
     world.all_active(&user_ids[..1]).await;
-    world.links.auth_to_mongodb.set(|manner| manner.holds_client = true);
+    world.links.auth_to_mongodb.set(|manner| manner.holds = Some(Side::Client));
     world.links.auth_to_rabbitmq.heal();
     within(Duration::from_secs(20), "the confirms have come", async || {
         world.metric(&world.auth.url, "outbox_confirmed_total").await > 0.0
@@ -77,12 +80,13 @@ async fn auth_dies_after_the_confirm_and_before_the_mark() {
     world.links.auth_to_mongodb.heal();
     world.auth.start_again().await;
     world.check(&user_ids).await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounting_dies_after_the_commit_and_before_the_ack() {
     let Some(mut world) = World::start().await else { return };
-    world.links.accounting_to_rabbitmq.set(|manner| manner.holds_client = true);
+    world.links.accounting_to_rabbitmq.set(|manner| manner.holds = Some(Side::Client));
     let user_ids = register_all(&world, 8).await;
     // Its ack is on the way, and does not arrive.
     world.all_active(&user_ids[..1]).await;
@@ -97,4 +101,5 @@ async fn accounting_dies_after_the_commit_and_before_the_ack() {
     })
     .await;
     each_has_ten(&world, &user_ids).await;
+    world.end().await;
 }

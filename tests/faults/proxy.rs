@@ -7,15 +7,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use url::Url;
+
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Who connected.
+    Client,
+    /// Who was connected to.
+    Server,
+}
 
 /// What a link does with what comes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Manner {
-    /// Nothing that the client says gets across, until it is let go; nothing is lost.
-    pub(crate) holds_client: bool,
-    /// The same of what the server says.
-    pub(crate) holds_server: bool,
+    /// Whose words do not get across, until they are let go; nothing is lost.
+    pub(crate) holds: Option<Side>,
     /// New connections are taken and never answered, as by a host that is gone half-way.
     pub(crate) is_half_open: bool,
     /// One byte at a time.
@@ -30,6 +38,8 @@ pub(crate) struct Link {
     manner: watch::Sender<Manner>,
     /// Counts up with every cut.
     cuts: watch::Sender<u64>,
+    /// What carries it; it ends with this value.
+    _carrier: JoinSet<()>,
 }
 
 impl Link {
@@ -42,19 +52,15 @@ impl Link {
         let port = listener.local_addr().expect("bound").port();
         let (manner, cuts) = (watch::Sender::new(Manner::default()), watch::Sender::new(0));
         let (each_manner, each_cut) = (manner.subscribe(), cuts.subscribe());
-        tokio::spawn(async move {
-            let mut ends = each_cut.clone();
-            loop {
-                tokio::select! {
-                    taken = listener.accept() => if let Ok((client, _)) = taken {
-                        tokio::spawn(carry(client, server, each_manner.clone(), each_cut.clone()));
-                    },
-                    // The sender is gone with the link; a cut alone ends no link.
-                    ended = ends.changed() => if ended.is_err() { return },
-                }
+        let mut carrier = JoinSet::new();
+        carrier.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(carry(client, server, each_manner.clone(), each_cut.clone()));
+                while connections.try_join_next().is_some() {}
             }
         });
-        Self { port, manner, cuts }
+        Self { port, manner, cuts, _carrier: carrier }
     }
 
     /// `url` with this link in the place of its host and port.
@@ -99,8 +105,8 @@ async fn carry(
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, manner.clone(), |manner| manner.holds_client) => {}
-        () = pump(from_server, to_client, manner, |manner| manner.holds_server) => {}
+        () = pump(from_client, to_server, manner.clone(), Side::Client) => {}
+        () = pump(from_server, to_client, manner, Side::Server) => {}
         _ = cuts.changed() => {}
     }
 }
@@ -109,13 +115,13 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut manner: watch::Receiver<Manner>,
-    is_held: fn(&Manner) -> bool,
+    side: Side,
 ) {
     let mut piece = vec![0; 16 * 1024];
     loop {
         let room = if manner.borrow().drips { 1 } else { piece.len() };
         let Ok(length @ 1..) = from.read(&mut piece[..room]).await else { return };
-        if manner.wait_for(|manner| !is_held(manner)).await.is_err() {
+        if manner.wait_for(|manner| manner.holds != Some(side)).await.is_err() {
             return;
         }
         let late_by = manner.borrow().late_by;

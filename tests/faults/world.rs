@@ -121,7 +121,7 @@ impl World {
     /// Waits until both serve and reach the broker.
     pub(crate) async fn ready(&self) {
         for url in [&self.auth.url, &self.accounting.url] {
-            within(Duration::from_secs(60), "the services are ready", async || {
+            within(Duration::from_mins(1), "the services are ready", async || {
                 let reply = self.client.get(url.join("/healthz/ready").expect("a path")).send().await.ok()?;
                 let report: Value = reply.json().await.ok()?;
                 (report["status"] == "ready").then_some(())
@@ -218,7 +218,7 @@ impl World {
     /// is no other account, and the books are right.
     pub(crate) async fn check(&self, user_ids: &[String]) {
         self.ready().await;
-        within(Duration::from_secs(60), "the outbox drains", async || {
+        within(Duration::from_mins(1), "the outbox drains", async || {
             self.metric(&self.auth.url, "outbox_depth").await == 0.0
         })
         .await;
@@ -235,8 +235,20 @@ impl World {
             .map(|account| account["user_id"].as_str().expect("an id"))
             .collect();
         let mut expected: Vec<&str> = user_ids.iter().map(String::as_str).collect();
-        (listed.sort_unstable(), expected.sort_unstable());
+        listed.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(listed, expected, "accounts of nobody, or none of somebody");
+    }
+
+    /// Ends the test: each process ends with 0 when told to.
+    pub(crate) async fn end(mut self) {
+        for service in [&mut self.auth, &mut self.accounting] {
+            service.process.signal("TERM");
+        }
+        for service in [&mut self.auth, &mut self.accounting] {
+            let exit = service.process.exit().await;
+            assert_eq!(exit.code(), Some(0), "{}", service.process.logs());
+        }
     }
 
     /// Runs `accrue` beside them, as an operator does.

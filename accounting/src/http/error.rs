@@ -2,6 +2,7 @@
 
 use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::telemetry::chain;
+use accrue_events::broker::BrokerError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -21,6 +22,8 @@ pub(super) enum ApiError {
     Post(PostError),
     /// Reading failed.
     Store(StoreError),
+    /// The broker could not be asked.
+    Broker(BrokerError),
 }
 
 impl From<Problem> for ApiError {
@@ -59,6 +62,12 @@ impl IntoResponse for ApiError {
                 1,
             ),
             Self::Post(PostError::Store(_)) => Problem::internal(),
+            Self::Broker(error) => {
+                tracing::warn!(error = chain(&error), "the broker could not be asked");
+                let detail = "The broker cannot be asked right now, or there is more than can be looked through in \
+                              time; try again.";
+                Problem::unavailable("broker_unavailable", detail, 5)
+            }
             Self::Store(error) => {
                 tracing::error!(error = chain(&error), "the ledger could not be read");
                 if error.is_passing() {

@@ -8,6 +8,7 @@ mod balance;
 mod booking;
 mod cost;
 mod cursor;
+mod dead_letters;
 mod distinct;
 mod entries;
 mod error;
@@ -30,6 +31,7 @@ mod waiting;
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_events::broker::DeadLetters;
 use axum::Router;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -54,6 +56,8 @@ pub(crate) struct Accounting {
     pub(crate) newcomers: Newcomers,
     /// For requests that wait for a user's event.
     pub(crate) waiting: Waiting,
+    /// Events that were given up on.
+    pub(crate) dead_letters: Arc<dyn DeadLetters>,
 }
 
 /// All routes of accounting's own, and the document that describes them.
@@ -92,6 +96,9 @@ fn described() -> OpenApiRouter<Accounting> {
         .routes(routes!(rates::versions::versions))
         .routes(routes!(rates::version::version))
         .routes(routes!(transfers::create::create))
+        .routes(routes!(dead_letters::list::list))
+        .routes(routes!(dead_letters::redrive::redrive))
+        .routes(routes!(dead_letters::get::get, dead_letters::delete::delete))
 }
 
 /// The document that describes accounting's routes.

@@ -16,7 +16,7 @@ pub(super) const CREDITS_WRITE: &str = "credits:write";
 pub(super) const RATES_WRITE: &str = "rates:write";
 /// Read every account.
 pub(super) const ACCOUNTS_READ: &str = "accounts:read";
-/// Compare accounts with auth's users.
+/// Look after events that were given up on, and compare accounts with auth's users.
 pub(super) const EVENTS_ADMIN: &str = "events:admin";
 
 #[derive(utoipa::OpenApi)]
@@ -44,7 +44,7 @@ impl Modify for Security {
             (USAGE_WRITE, "Spend, hold and refund credits of any account."),
             (RATES_WRITE, "Say what units of a resource cost."),
             (ACCOUNTS_READ, "Read every account."),
-            (EVENTS_ADMIN, "Look after events that were not taken, and compare accounts with users."),
+            (EVENTS_ADMIN, "See to it that the services agree: dead letters, comparing accounts with users."),
         ]);
         let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth2/token", scopes));
         let owner = HttpBuilder::new()

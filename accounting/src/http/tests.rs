@@ -1,6 +1,7 @@
 //! The routes as their callers see them: statuses, addresses, codes, bodies.
 
 mod batches;
+mod dead_letters;
 mod newcomers;
 mod rates;
 mod reading;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use accrue_chassis::clock::ManualClock;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::tokens::{Caller, Scopes};
+use accrue_events::broker::{self, Broker, Topology, Trust};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::{Extension, Router};
@@ -35,6 +37,7 @@ struct Api {
     batcher: Batcher,
     clock: Arc<ManualClock>,
     lifecycle: Lifecycle,
+    broker: Broker,
     _files: TempDir,
 }
 
@@ -70,6 +73,17 @@ impl Api {
 
     async fn start_with(newcomers: Newcomers) -> Self {
         let files = tempfile::tempdir().expect("a directory");
+        let broker = format!("sqlite:{}", files.path().join("broker.db").display());
+        Self::start_in(files, &broker, newcomers).await
+    }
+
+    /// With its broker at `broker`.
+    async fn start_on(broker: &str) -> Self {
+        let newcomers = Newcomers { by_default: OnUnknownUser::Placeholder, checks: None };
+        Self::start_in(tempfile::tempdir().expect("a directory"), broker, newcomers).await
+    }
+
+    async fn start_in(files: TempDir, broker: &str, newcomers: Newcomers) -> Self {
         let url = format!("sqlite:{}", files.path().join("accounting.db").display());
         let clock = ManualClock::new(datetime!(2026-03-01 12:00 UTC));
         let store =
@@ -82,22 +96,30 @@ impl Api {
             scopes: Scopes::default(),
             session_id: None,
         };
+        let broker =
+            broker::open(broker, Trust::default(), Topology::default(), Arc::<ManualClock>::clone(&clock));
+        let broker = broker.expect("a good URL");
         let accounting = Accounting {
             batcher: batcher.clone(),
             store,
             clock: Arc::<ManualClock>::clone(&clock),
             newcomers,
             waiting: Waiting::new(batcher.arrivals(), lifecycle.clone(), (Duration::from_secs(10), 64)),
+            dead_letters: broker.dead_letters(),
         };
         let router = routes(accounting).0.layer(Extension(caller));
-        Self { router, batcher, clock, lifecycle, _files: files }
+        Self { router, batcher, clock, lifecycle, broker, _files: files }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("routers do not fail");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
-        let body = serde_json::from_slice(&body).expect("every answer is JSON");
+        let body = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).expect("every answer is JSON")
+        };
         Answer { status: parts.status, headers: parts.headers, body }
     }
 

@@ -3,21 +3,24 @@
 //! Two adapters keep these promises, `rabbitmq` and `embedded`; both pass the
 //! same contract suite.
 
+mod dead_letters;
 mod destination;
 mod embedded;
 mod open;
 mod rabbitmq;
+mod selection;
 mod topology;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use dead_letters::{DeadLetter, DeadLetters, LetterSummary};
 pub use destination::Destination;
 pub use open::{Broker, Depth, NoCertificate, OpenError, Trust, open};
+pub use selection::{FailedRedrive, LetterCount, Look, Redrive, Redriven, Selection, Survey};
 pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 
 /// A message on its way out.
@@ -118,36 +121,6 @@ pub enum Settlement {
 
 /// After so many failed attempts a message goes to the dead-letter queue.
 pub const MAX_ATTEMPTS: u32 = 10;
-
-/// The messages that were given up on.
-#[async_trait]
-pub trait DeadLetters: Send + Sync + 'static {
-    /// Up to `limit` dead letters, oldest first as far as the broker tells their
-    /// times. They stay where they are.
-    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError>;
-
-    /// Sends one back to the queue it came from, confirmed before it is removed
-    /// here. False when there is no such dead letter.
-    async fn redrive(&self, id: &str) -> Result<bool, BrokerError>;
-
-    /// Removes one for good. False when there is no such dead letter.
-    async fn drop_letter(&self, id: &str) -> Result<bool, BrokerError>;
-}
-
-/// A message that was given up on.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// Its message id; where the producer gave none, a digest of its body.
-    pub id: String,
-    /// The routing key it was published with.
-    pub routing_key: String,
-    /// Why it is here, such as `rejected` or `delivery_limit`.
-    pub reason: String,
-    /// When it came here, if the broker says.
-    pub dead_since: Option<OffsetDateTime>,
-    /// The event.
-    pub body: Vec<u8>,
-}
 
 /// The broker cannot be used right now. Whoever meets it tries again with a
 /// backoff, without end.

@@ -6,6 +6,7 @@ mod harness;
 mod load;
 mod publishing;
 mod rabbitmq;
+mod redriving;
 mod retrying;
 mod settling;
 mod tls;
@@ -45,5 +46,9 @@ contract! {
         what_is_delivered_too_often_is_dead;
     dead_letters: looking_takes_nothing_away, redriven_is_delivered_once_more_as_new,
         redriven_can_die_again, dropped_is_gone_for_good, what_is_not_there_is_not_found;
+    redriving: a_selection_of_two_thousand_goes_in_one_walk, a_limit_leaves_the_rest_and_counts_it,
+        ids_are_met_once_and_missing_ones_are_told, a_redrive_cut_off_half_way_loses_none,
+        what_dies_again_meanwhile_is_not_sent_again, a_survey_counts_all_and_tells_the_oldest,
+        one_is_found_with_its_story;
     load: five_thousand_pass_without_loss, a_wide_window_of_large_bodies_passes;
 }

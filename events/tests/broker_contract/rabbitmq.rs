@@ -1,6 +1,8 @@
 //! What the RabbitMQ adapter promises besides: a topology that is changed under it,
 //! foreign producers, brokers that are away.
 
+mod redriving;
+
 use std::time::Duration;
 
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};

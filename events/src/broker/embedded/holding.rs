@@ -130,8 +130,8 @@ async fn bury(
 ) -> Result<(), BrokerError> {
     sqlx::query(
         "INSERT INTO dead_letters
-             (message_id, routing_key, content_type, body, traceparent, reason, dead_since)
-         SELECT message_id, routing_key, content_type, body, traceparent, 'rejected', ?3
+             (message_id, routing_key, content_type, body, traceparent, attempts, reason, dead_since)
+         SELECT message_id, routing_key, content_type, body, traceparent, attempts, 'rejected', ?3
          FROM messages WHERE owner = ?1 AND seq IN (SELECT value FROM json_each(?2)) ORDER BY seq",
     )
     .bind(token)
@@ -186,8 +186,8 @@ async fn free(store: &Store, token: &str) -> Result<(), BrokerError> {
     let mut transaction = store.write().await?;
     sqlx::query(
         "INSERT INTO dead_letters
-             (message_id, routing_key, content_type, body, traceparent, reason, dead_since)
-         SELECT message_id, routing_key, content_type, body, traceparent, 'delivery_limit', ?3
+             (message_id, routing_key, content_type, body, traceparent, attempts, reason, dead_since)
+         SELECT message_id, routing_key, content_type, body, traceparent, attempts, 'delivery_limit', ?3
          FROM messages WHERE owner = ?1 AND deliveries >= ?2 ORDER BY seq",
     )
     .bind(token)

@@ -1,24 +1,25 @@
-//! The dead-letter queue, looked at without taking anything out of it.
+//! The dead-letter queue: looked at without taking anything out of it, and sent back.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
-use lapin::{Channel, Connection};
-use sha2::{Digest as _, Sha256};
-use tokio::time::Instant;
 
-use super::super::{BrokerError, DeadLetter, DeadLetters, Publication};
+use super::super::selection::{Pace, Wanted};
+use super::super::{
+    BrokerError, DeadLetter, DeadLetters, FailedRedrive, Look, Publication, Redrive, Redriven, Survey,
+};
 use super::confirms::{ConfirmedChannel, Outgoing};
-use super::connection::{Endpoint, call, close};
+use super::connection::Endpoint;
 use super::headers;
+use super::walk::{Walk, describe, routing_key};
 
-/// How long one look may walk through the queue; past it a list tells of what it has
-/// seen, and a search gives up.
-const WALK_LIMIT: Duration = Duration::from_secs(20);
+/// How long a list or the search for one letter may walk through the queue; past it a list
+/// tells of what it has seen, and a search gives up.
+const WALK_LIMIT: Duration = Duration::from_mins(5);
+/// So many failures in a row that are the connection's end a redrive.
+const FAILURES_IN_A_ROW: u32 = 3;
 
 /// Dead letters of one broker. Each call has a connection of its own. While one call
 /// walks through the queue, another, or another process, does not see the letters
@@ -34,11 +35,68 @@ impl RabbitDeadLetters {
         Self { endpoint, walking: tokio::sync::Mutex::new(()) }
     }
 
-    /// Publishes a letter to the main queue, with a clean record.
-    async fn send_back(&self, letter: &Delivery) -> Result<(), BrokerError> {
+    /// Sends back what `wanted` takes, until the walk or the limit ends.
+    async fn send_wanted(
+        &self,
+        walk: &mut Walk,
+        (redrive, wanted): (&Redrive, &mut Wanted),
+        report: &mut Redriven,
+        tell: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), BrokerError> {
+        let mut sender = Sender { endpoint: &self.endpoint, channel: None };
+        let mut pace = Pace::new(redrive.rate);
+        let mut failures_in_a_row = 0;
+        while !wanted.is_done() {
+            if walk.is_too_long() {
+                return Ok(());
+            }
+            let Some(letter) = walk.next().await? else { break };
+            let summary = describe(&letter).summary();
+            if !wanted.takes(&summary) {
+                continue;
+            }
+            if report.redriven + report.failed.len() as u64 >= redrive.limit {
+                report.left += 1;
+                continue;
+            }
+            pace.wait().await;
+            match sender.send(&letter).await {
+                Ok(()) => {
+                    walk.remove(&letter).await?;
+                    failures_in_a_row = 0;
+                    report.redriven += 1;
+                    tell(report.redriven);
+                }
+                Err(error) => {
+                    let is_lasting = !matches!(error, BrokerError::Refused { .. });
+                    failures_in_a_row = if is_lasting { failures_in_a_row + 1 } else { 0 };
+                    report.failed.push(FailedRedrive { id: summary.id, error });
+                    if failures_in_a_row >= FAILURES_IN_A_ROW {
+                        return Err(BrokerError::Ended("nothing could be sent any more"));
+                    }
+                }
+            }
+        }
+        report.is_complete = true;
+        Ok(())
+    }
+}
+
+/// Publishes letters to the main queue, one after the other.
+struct Sender<'a> {
+    endpoint: &'a Endpoint,
+    channel: Option<ConfirmedChannel>,
+}
+
+impl Sender<'_> {
+    /// Publishes a letter, with a clean record, and waits until it is confirmed.
+    async fn send(&mut self, letter: &Delivery) -> Result<(), BrokerError> {
         // On another connection than the letter's: were publishing blocked by an
         // alarm, putting the letter back would be too.
-        let channel = ConfirmedChannel::open(&self.endpoint, "redrive").await?;
+        let channel = match self.channel.take().filter(ConfirmedChannel::is_healthy) {
+            Some(channel) => channel,
+            None => ConfirmedChannel::open(self.endpoint, "redrive").await?,
+        };
         let outgoing = Outgoing {
             exchange: String::new(),
             is_mandatory: true,
@@ -46,7 +104,11 @@ impl RabbitDeadLetters {
             body: &letter.data,
             properties: headers::to_republish(&letter.properties, 0, &routing_key(letter)),
         };
-        match channel.publish(vec![outgoing]).await?.publications.as_slice() {
+        let window = channel.publish(vec![outgoing]).await?;
+        if window.is_sound {
+            self.channel = Some(channel);
+        }
+        match window.publications.as_slice() {
             [Publication::Confirmed] => Ok(()),
             _ => Err(BrokerError::Refused { what: "a message for the main queue", source: None }),
         }
@@ -57,13 +119,13 @@ impl RabbitDeadLetters {
 impl DeadLetters for RabbitDeadLetters {
     async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError> {
         let _walking = self.walking.lock().await;
-        let walk = Walk::begin(&self.endpoint).await?;
+        let mut walk = Walk::begin(&self.endpoint, WALK_LIMIT).await?;
         let mut letters = Vec::new();
         // To the end of the queue: what was put back last time may stand anywhere.
         while !walk.is_too_long()
             && let Some(letter) = walk.next().await?
         {
-            letters.push(describe(letter));
+            letters.push(describe(&letter));
             if letters.len() > limit.saturating_mul(2) {
                 keep_oldest(&mut letters, limit);
             }
@@ -73,89 +135,59 @@ impl DeadLetters for RabbitDeadLetters {
         Ok(letters)
     }
 
-    async fn redrive(&self, id: &str) -> Result<bool, BrokerError> {
+    async fn survey(&self, look: &Look) -> Result<Survey, BrokerError> {
         let _walking = self.walking.lock().await;
-        let walk = Walk::begin(&self.endpoint).await?;
-        let Some(letter) = walk.find(id).await? else { return walk.end().await.map(|()| false) };
-        // When this fails the walk is dropped, and the letter goes back with the rest.
-        self.send_back(&letter).await?;
-        walk.remove(&letter).await?;
+        let mut walk = Walk::begin(&self.endpoint, look.patience).await?;
+        let mut wanted = Wanted::new(&look.selection);
+        let mut survey = Survey { is_complete: true, ..Survey::default() };
+        while !wanted.is_done()
+            && let Some(letter) = walk.next().await?
+        {
+            let summary = describe(&letter).summary();
+            if wanted.takes(&summary) {
+                survey.add(summary, look.limit);
+            }
+            if walk.is_too_long() {
+                survey.is_complete = false;
+                break;
+            }
+        }
+        survey.keep_oldest(look.limit);
         walk.end().await?;
-        Ok(true)
+        Ok(survey)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<DeadLetter>, BrokerError> {
+        let _walking = self.walking.lock().await;
+        let mut walk = Walk::begin(&self.endpoint, WALK_LIMIT).await?;
+        let letter = walk.find(id).await?;
+        walk.end().await?;
+        Ok(letter.as_ref().map(describe))
+    }
+
+    async fn redrive_many(
+        &self,
+        redrive: &Redrive,
+        tell: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Redriven, BrokerError> {
+        let _walking = self.walking.lock().await;
+        let mut walk = Walk::begin(&self.endpoint, redrive.patience).await?;
+        let mut wanted = Wanted::new(&redrive.selection);
+        let mut report = Redriven::default();
+        let sent = self.send_wanted(&mut walk, (redrive, &mut wanted), &mut report, tell).await;
+        // If this fails the walk is dropped with its connection, and what it held goes back.
+        report.stopped = sent.err().or(walk.end().await.err());
+        report.not_found = if report.is_complete { wanted.rest() } else { Vec::new() };
+        Ok(report)
     }
 
     async fn drop_letter(&self, id: &str) -> Result<bool, BrokerError> {
         let _walking = self.walking.lock().await;
-        let walk = Walk::begin(&self.endpoint).await?;
+        let mut walk = Walk::begin(&self.endpoint, WALK_LIMIT).await?;
         let Some(letter) = walk.find(id).await? else { return walk.end().await.map(|()| false) };
         walk.remove(&letter).await?;
         walk.end().await?;
         Ok(true)
-    }
-}
-
-/// A walk through the queue: each letter is held unacknowledged until the walk ends,
-/// in order or by the death of its connection, and is then in the queue again.
-struct Walk {
-    queue: String,
-    connection: Connection,
-    channel: Channel,
-    until: Instant,
-}
-
-impl Walk {
-    async fn begin(endpoint: &Endpoint) -> Result<Self, BrokerError> {
-        let connection = endpoint.connect_and_declare("dead letters").await?;
-        let channel = call("a channel", connection.create_channel()).await?;
-        let queue = endpoint.topology.dead_letter_queue();
-        Ok(Self { queue, connection, channel, until: Instant::now() + WALK_LIMIT })
-    }
-
-    fn is_too_long(&self) -> bool {
-        Instant::now() > self.until
-    }
-
-    async fn next(&self) -> Result<Option<Delivery>, BrokerError> {
-        let getting = self.channel.basic_get(self.queue.as_str().into(), BasicGetOptions { no_ack: false });
-        Ok(call("a dead letter", getting).await?.map(|message| message.delivery))
-    }
-
-    async fn find(&self, id: &str) -> Result<Option<Delivery>, BrokerError> {
-        while let Some(letter) = self.next().await? {
-            if letter_id(&letter) == id {
-                return Ok(Some(letter));
-            }
-            if self.is_too_long() {
-                return Err(BrokerError::Timeout { what: "the search for a dead letter", limit: WALK_LIMIT });
-            }
-        }
-        Ok(None)
-    }
-
-    async fn remove(&self, letter: &Delivery) -> Result<(), BrokerError> {
-        let acking = self.channel.basic_ack(letter.delivery_tag, BasicAckOptions { multiple: false });
-        call("the removal of a dead letter", acking).await
-    }
-
-    /// Puts back what is held.
-    async fn end(self) -> Result<(), BrokerError> {
-        // Tag 0 stands for everything delivered so far.
-        let all = BasicNackOptions { multiple: true, requeue: true };
-        call("to put dead letters back", self.channel.basic_nack(0, all)).await?;
-        call("the end of a channel", self.channel.close(200, "done".into())).await?;
-        close(self.connection).await;
-        Ok(())
-    }
-}
-
-fn describe(letter: Delivery) -> DeadLetter {
-    let death = headers::last_death(&letter.properties);
-    DeadLetter {
-        id: letter_id(&letter),
-        routing_key: routing_key(&letter),
-        reason: death.reason.unwrap_or_else(|| "unknown".to_owned()),
-        dead_since: death.at,
-        body: letter.data,
     }
 }
 
@@ -165,21 +197,4 @@ fn describe(letter: Delivery) -> DeadLetter {
 fn keep_oldest(letters: &mut Vec<DeadLetter>, limit: usize) {
     letters.sort_by(|a, b| (a.dead_since, &a.id).cmp(&(b.dead_since, &b.id)));
     letters.truncate(limit);
-}
-
-fn routing_key(letter: &Delivery) -> String {
-    headers::noted_routing_key(&letter.properties)
-        .or_else(|| headers::last_death(&letter.properties).routing_key)
-        .unwrap_or_else(|| letter.routing_key.to_string())
-}
-
-fn letter_id(letter: &Delivery) -> String {
-    if let Some(id) = letter.properties.message_id() {
-        return id.to_string();
-    }
-    Sha256::digest(&letter.data).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

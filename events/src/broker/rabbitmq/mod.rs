@@ -9,6 +9,7 @@ mod socket;
 mod subscriber;
 mod topology;
 mod unsettled;
+mod walk;
 
 use std::sync::Arc;
 
