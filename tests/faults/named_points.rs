@@ -39,7 +39,7 @@ async fn auth_dies_after_the_insert_and_before_the_publish() {
     let account = world.account(&user_ids[0]).await.expect("a placeholder");
     assert_eq!(account["status"], "placeholder");
     world.auth.kill();
-    world.links.auth_to_rabbitmq.heal();
+    world.links.auth_to_rabbitmq.let_die();
     world.auth.start_again().await;
     world.check(&user_ids).await;
     each_has_ten(&world, &user_ids).await;
@@ -55,7 +55,7 @@ async fn auth_dies_after_the_publish_and_before_the_confirm() {
     // They got across, and auth does not know.
     world.all_active(&user_ids[..1]).await;
     world.auth.kill();
-    world.links.auth_to_rabbitmq.heal();
+    world.links.auth_to_rabbitmq.let_die();
     world.auth.start_again().await;
     world.check(&user_ids).await;
     each_has_ten(&world, &user_ids).await;
@@ -77,7 +77,7 @@ async fn auth_dies_after_the_confirm_and_before_the_mark() {
     })
     .await;
     world.auth.kill();
-    world.links.auth_to_mongodb.heal();
+    world.links.auth_to_mongodb.let_die();
     world.auth.start_again().await;
     world.check(&user_ids).await;
     world.end().await;
@@ -92,7 +92,7 @@ async fn accounting_dies_after_the_commit_and_before_the_ack() {
     world.all_active(&user_ids[..1]).await;
     allocate_all(&world, &user_ids).await;
     world.accounting.kill();
-    world.links.accounting_to_rabbitmq.heal();
+    world.links.accounting_to_rabbitmq.let_die();
     world.accounting.start_again().await;
     world.check(&user_ids).await;
     // Since it was started again it has seen them all, the first one too.

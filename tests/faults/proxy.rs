@@ -80,6 +80,12 @@ impl Link {
         self.manner.send_replace(Manner::default());
     }
 
+    /// What is held is lost with its connection, and what comes after gets across.
+    pub(crate) fn let_die(&self) {
+        self.cut();
+        self.heal();
+    }
+
     /// Every connection is reset.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
@@ -105,9 +111,11 @@ async fn carry(
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
+        // A cut comes before what is let go after it.
+        biased;
+        _ = cuts.changed() => {}
         () = pump(from_client, to_server, manner.clone(), Side::Client) => {}
         () = pump(from_server, to_client, manner, Side::Server) => {}
-        _ = cuts.changed() => {}
     }
 }
 
