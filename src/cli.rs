@@ -11,6 +11,7 @@ use crate::admin::AdminArgs;
 use crate::audit::AuditArgs;
 use crate::broker::BrokerArgs;
 use crate::reconcile::ReconcileArgs;
+use crate::traces::TracesArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
@@ -60,6 +61,8 @@ pub(crate) struct AllInOneArgs {
     pub(crate) accounting: AccountingArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +74,8 @@ pub(crate) struct AuthCommand {
     pub(crate) auth: AuthArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
     /// Leave the database's schema as it is.
     #[arg(long)]
     pub(crate) no_migrate: bool,
@@ -82,6 +87,8 @@ pub(crate) struct AccountingCommand {
     pub(crate) accounting: AccountingArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
     /// Leave the database's schema as it is.
     #[arg(long)]
     pub(crate) no_migrate: bool,

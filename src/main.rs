@@ -17,6 +17,7 @@ mod key_file;
 mod migrate;
 mod progress;
 mod reconcile;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@ mod restarts;
 mod story;
 mod system;
 mod tokens;
+mod tracing;
 
 /// Runs each of the functions named over both shapes: everything in one process, and
 /// two services on three servers.
@@ -62,4 +63,7 @@ in_both_shapes! {
     crate::moving::credits_of_a_mistyped_id_are_brought_back as credits_of_a_mistyped_id_are_brought_back,
     crate::moving::a_batch_killed_half_way_goes_on as a_batch_killed_half_way_goes_on,
     crate::moving::a_kill_moves_whole_or_not_at_all as a_kill_moves_whole_or_not_at_all,
+    crate::tracing::a_request_is_traced_to_its_commit as a_request_is_traced_to_its_commit,
+    crate::tracing::what_nobody_samples_is_not_told as what_nobody_samples_is_not_told,
+    crate::tracing::a_collector_that_hangs_holds_nothing_up as a_collector_that_hangs_holds_nothing_up,
 }
