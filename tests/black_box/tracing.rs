@@ -222,8 +222,18 @@ pub(crate) async fn what_nobody_samples_is_not_told(shape: Shape) {
 /// One that takes connections and never answers is worse than one that is not there.
 pub(crate) async fn a_collector_that_hangs_holds_nothing_up(shape: Shape) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    works_without(shape, &format!("http://{}", listener.local_addr().expect("an address"))).await;
+}
+
+pub(crate) async fn a_collector_that_is_away_holds_nothing_up(shape: Shape) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "50")];
+    drop(listener);
+    works_without(shape, &url).await;
+}
+
+async fn works_without(shape: Shape, collector: &str) {
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector), ("OTEL_BSP_SCHEDULE_DELAY", "50")];
     let mut system = System::start_with(shape, &settings).await;
     let user_id = system.register("ada").await;
     system.active_account(&user_id).await;
@@ -231,13 +241,36 @@ pub(crate) async fn a_collector_that_hangs_holds_nothing_up(shape: Shape) {
         let reply = system.allocate(&user_id, 5, &format!("k{number}")).await.expect("an answer");
         assert_eq!(reply.status, 201, "{}", reply.body);
     }
+    stop(&mut system).await;
+    for process in &system.processes {
+        assert!(process.logs().contains("not all spans reached the collector"), "{}", process.logs());
+    }
+    system.check_logs();
+}
+
+/// Ends all processes with a signal, within the time that a shutdown may take.
+async fn stop(system: &mut System) {
     let stopped = Instant::now();
     system.processes.iter().for_each(|process| process.signal("TERM"));
     for process in &mut system.processes {
         let exit = process.exit().await;
         assert_eq!(exit.code(), Some(0), "{}", process.logs());
-        assert!(process.logs().contains("not all spans reached the collector"), "{}", process.logs());
     }
     assert!(stopped.elapsed() < Duration::from_secs(5), "it took {:?}", stopped.elapsed());
-    system.check_logs();
+}
+
+pub(crate) async fn what_waits_is_sent_at_the_end(shape: Shape) {
+    let collector = Collector::start().await;
+    let settings = [collector.settings()[0], ("OTEL_BSP_SCHEDULE_DELAY", "600000")];
+    let mut system = System::start_with(shape, &settings).await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = system.service_request(Method::POST, &system.accounting, "/v1/accounts/ada/allocations");
+    let request = request.header("Idempotency-Key", "k").header("traceparent", below(trace, "01"));
+    assert_eq!(send(request.json(&json!({"credits": 5}))).await.expect("an answer").status, 201);
+    assert_eq!(collector.of_trace(trace).len(), 0, "they were to wait");
+    stop(&mut system).await;
+    assert_eq!(collector.of_trace(trace).len(), 2);
+    for process in &system.processes {
+        assert!(!process.logs().contains("not all spans"), "{}", process.logs());
+    }
 }

@@ -98,6 +98,11 @@ impl Queue {
         false
     }
 
+    /// Gives places free of spans that are on their way.
+    fn leave(&self, spans: usize) {
+        self.waiting.fetch_sub(spans, Ordering::Relaxed);
+    }
+
     fn lose(&self, spans: u64) {
         self.lost.fetch_add(spans, Ordering::Relaxed);
         metrics::counter!("trace_spans_lost_total").increment(spans);
@@ -131,7 +136,7 @@ struct Watched {
 impl Exports for Watched {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        self.queue.waiting.fetch_sub(spans, Ordering::Relaxed);
+        self.queue.leave(spans);
         let sent = self.exporter.export(batch).await;
         self.queue.told(&sent, spans as u64);
         Ok(())
@@ -143,5 +148,34 @@ impl Exports for Watched {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::error::OTelSdkError;
+
+    use super::*;
+
+    #[test]
+    fn no_more_wait_than_there_are_places() {
+        let queue = Queue::default();
+        assert!((0..QUEUE).all(|_| queue.enter()));
+        assert!(!queue.enter() && !queue.enter());
+        assert_eq!(queue.lost.load(Ordering::Relaxed), 2);
+        queue.leave(1);
+        assert!(queue.enter() && !queue.enter());
+        assert_eq!(queue.waiting.load(Ordering::Relaxed), QUEUE);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_counted() {
+        let queue = Queue::default();
+        queue.told(&Err(OTelSdkError::AlreadyShutdown), 3);
+        queue.told(&Err(OTelSdkError::AlreadyShutdown), 4);
+        assert!(queue.is_failing.load(Ordering::Relaxed));
+        queue.told(&Ok(()), 5);
+        assert!(!queue.is_failing.load(Ordering::Relaxed));
+        assert_eq!(queue.lost.load(Ordering::Relaxed), 7);
     }
 }
