@@ -17,11 +17,13 @@ use secrecy::ExposeSecret as _;
 
 use crate::cli::AccountingCommand;
 use crate::host::{Host, OpenFailure};
+use crate::traces;
 
 pub(crate) async fn run(command: AccountingCommand) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::new();
     let config = command.accounting.check(&mut problems);
     let broker = command.broker.open(None, &mut problems);
+    let collector = command.traces.check("accrue-accounting", &mut problems);
     if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
         problems.add(
             "ACCOUNTING_DATABASE_URL (or ACCOUNTING_DATABASE_URL_FILE) is not set: where are credits kept?",
@@ -38,6 +40,7 @@ pub(crate) async fn run(command: AccountingCommand) -> anyhow::Result<ExitCode> 
     }
     problems.finish()?;
     let (config, broker) = config.zip(broker).context("the settings were not read")?;
+    traces::start(collector.as_ref())?;
     let host = Host::new()?;
     host.stop_on_signal();
     let directory = config.directory.clone().map(HttpDirectory::new).transpose()?;

@@ -9,6 +9,7 @@ use accrue_accounting::config::{AccountingConfig, TokenConfig};
 use accrue_auth::config::AuthConfig;
 use accrue_chassis::clock::SystemClock;
 use accrue_chassis::settings::Problems;
+use accrue_chassis::traces::Collector;
 use accrue_events::broker::{Broker, Topology, Trust};
 use anyhow::Context as _;
 
@@ -17,7 +18,7 @@ use crate::data_dir::DataDir;
 use crate::greeting::greet;
 use crate::host::Host;
 use crate::own_users::OwnUsers;
-use crate::{accounting, auth, first_admin, key_file};
+use crate::{accounting, auth, first_admin, key_file, traces};
 
 /// Everything that the all-in-one runs with.
 pub(crate) struct Settings {
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) auth: AuthConfig,
     accounting: AccountingConfig,
     broker: Broker,
+    /// Where spans go, if they do.
+    collector: Option<Collector>,
 }
 
 /// Both services, serving. auth's relay waits to be run.
@@ -43,6 +46,7 @@ impl Settings {
         // Without a directory there is no place for its file either; one problem is told.
         let broker = data_dir.as_ref().map(|dir| dir.sqlite_url("broker.db"));
         let broker = broker.and_then(|file| args.broker.open(Some(file), &mut problems));
+        let collector = args.traces.check("accrue", &mut problems);
         problems.finish()?;
         let read = data_dir.zip(auth).zip(accounting.zip(broker));
         let ((data_dir, mut auth), (mut accounting, broker)) = read.context("the settings were not read")?;
@@ -52,7 +56,7 @@ impl Settings {
         auth.database_url.get_or_insert_with(|| data_dir.sqlite_url("auth.db").into());
         auth.mail.delivery.get_or_insert_with(|| data_dir.mail());
         accounting.database_url.get_or_insert_with(|| data_dir.sqlite_url("accounting.db").into());
-        Ok(Self { data_dir, auth, accounting, broker })
+        Ok(Self { data_dir, auth, accounting, broker, collector })
     }
 
     /// The defaults on free ports, whatever the environment says.
@@ -71,7 +75,7 @@ impl Settings {
             Topology::default(),
             Arc::new(SystemClock),
         )?;
-        Ok(Self { data_dir, auth, accounting, broker })
+        Ok(Self { data_dir, auth, accounting, broker, collector: None })
     }
 }
 
@@ -100,6 +104,7 @@ fn tokens_of(auth: &auth::Serving, audience: &str) -> anyhow::Result<TokenConfig
 
 pub(crate) async fn run(args: AllInOneArgs) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(args)?;
+    traces::start(settings.collector.as_ref())?;
     let host = Host::new()?;
     host.stop_on_signal();
     if let Some(running) = start(&host, &settings).await? {

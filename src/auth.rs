@@ -18,12 +18,13 @@ use secrecy::ExposeSecret as _;
 
 use crate::cli::AuthCommand;
 use crate::host::{Host, OpenFailure};
-use crate::key_file;
+use crate::{key_file, traces};
 
 pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
     let mut problems = Problems::new();
     let config = command.auth.check(&mut problems);
     let broker = command.broker.open(None, &mut problems);
+    let collector = command.traces.check("accrue-auth", &mut problems);
     if config.as_ref().is_some_and(|config| config.database_url.is_none()) {
         problems.add("AUTH_DATABASE_URL (or AUTH_DATABASE_URL_FILE) is not set: where are users kept?");
     }
@@ -44,6 +45,7 @@ pub(crate) async fn run(command: AuthCommand) -> anyhow::Result<ExitCode> {
             path.display()
         );
     }
+    traces::start(collector.as_ref())?;
     let host = Host::new()?;
     host.stop_on_signal();
     if let Some(serving) = start(&host, &config, &broker, !command.no_migrate).await? {

@@ -13,6 +13,7 @@ use crate::broker::BrokerArgs;
 use crate::dlq::DlqArgs;
 use crate::reconcile::ReconcileArgs;
 use crate::replay::ReplayArgs;
+use crate::traces::TracesArgs;
 
 /// Sign-up and prepaid credits as two services that never lose or double a credit.
 ///
@@ -70,6 +71,8 @@ pub(crate) struct AllInOneArgs {
     pub(crate) accounting: AccountingArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +84,8 @@ pub(crate) struct AuthCommand {
     pub(crate) auth: AuthArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
     /// Leave the database's schema as it is.
     #[arg(long)]
     pub(crate) no_migrate: bool,
@@ -92,6 +97,8 @@ pub(crate) struct AccountingCommand {
     pub(crate) accounting: AccountingArgs,
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
+    #[command(flatten)]
+    pub(crate) traces: TracesArgs,
     /// Leave the database's schema as it is.
     #[arg(long)]
     pub(crate) no_migrate: bool,

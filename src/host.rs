@@ -3,13 +3,13 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::health::Link;
 use accrue_chassis::http::{Doorway, Manners, serve};
 use accrue_chassis::lifecycle::{Lifecycle, termination_signal};
-use accrue_chassis::telemetry;
+use accrue_chassis::{telemetry, traces};
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -19,6 +19,9 @@ const ANNOUNCEMENT: Duration = Duration::from_millis(250);
 /// For what is in flight; with the announcement below the five seconds that a
 /// shutdown may take.
 const DRAIN_LIMIT: Duration = Duration::from_millis(4_250);
+/// For spans that wait for a collector, when all else has ended: what is left of that
+/// time, and this at least; but a collector that does not answer is not waited for as long.
+const FLUSH_LIMITS: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(2));
 /// How often collected metrics are folded up while nobody reads them.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -134,10 +137,13 @@ impl Host {
 
     /// Ends what runs. What does not end in time loses nothing that was acknowledged.
     pub(crate) async fn drain(&self) {
+        let begun = Instant::now();
         if self.lifecycle.drain(DRAIN_LIMIT).await {
             tracing::info!("stopped");
         } else {
             tracing::warn!("stopped before everything in flight was done; nothing acknowledged is lost");
         }
+        let (least, most) = FLUSH_LIMITS;
+        traces::flush(DRAIN_LIMIT.saturating_sub(begun.elapsed()).clamp(least, most)).await;
     }
 }

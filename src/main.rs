@@ -20,6 +20,7 @@ mod own_users;
 mod progress;
 mod reconcile;
 mod replay;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -56,6 +56,9 @@ fn drivers_stay_in_their_adapters() {
     let allowed = [
         ("lapin", vec!["events/src/broker/rabbitmq"]),
         ("mongodb", vec!["auth/src/store/mongo"]),
+        ("opentelemetry", vec!["chassis/src/traces"]),
+        ("opentelemetry_otlp", vec!["chassis/src/traces"]),
+        ("opentelemetry_sdk", vec!["chassis/src/traces"]),
         ("sqlx", vec!["auth/src/store", "accounting/src/store", "events/src/broker/embedded"]),
     ];
     for (driver, places) in allowed {

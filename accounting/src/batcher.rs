@@ -3,14 +3,16 @@
 //! No timer: a command that finds its lane idle is posted at once, and a busy lane
 //! spreads its round trips and its fsync over everything that has come meanwhile.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_chassis::telemetry::chain;
+use accrue_chassis::traces::{self, Kind, Span, TraceContext};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +40,14 @@ pub struct Batcher {
 
 struct Job {
     command: Command,
-    answer: oneshot::Sender<Result<Decision, PostError>>,
+    asker: Asker,
+}
+
+/// Who waits for what becomes of a command.
+struct Asker {
+    answer: Option<oneshot::Sender<Result<Decision, PostError>>>,
+    /// What it is asked within, where that is traced.
+    trace: Option<TraceContext>,
 }
 
 /// What the ledger decided.
@@ -94,9 +103,9 @@ impl Batcher {
     /// [`PostError`]. After `Store` whether it took effect is not known: post it again
     /// to find out.
     pub async fn post(&self, command: Command) -> Result<Decision, PostError> {
-        let (answer, answered) = oneshot::channel();
+        let (asker, answered) = Asker::new();
         let lane = self.lane(&command.user_id);
-        lane.try_send(Job { command, answer }).map_err(|error| match error {
+        lane.try_send(Job { command, asker }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => PostError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => PostError::Stopped,
         })?;
@@ -108,9 +117,9 @@ impl Batcher {
     /// # Errors
     /// As [`Batcher::post`], but never `Overloaded`.
     pub async fn post_in_turn(&self, command: Command) -> Result<Decision, PostError> {
-        let (answer, answered) = oneshot::channel();
+        let (asker, answered) = Asker::new();
         let lane = self.lane(&command.user_id);
-        lane.send(Job { command, answer }).await.map_err(|_| PostError::Stopped)?;
+        lane.send(Job { command, asker }).await.map_err(|_| PostError::Stopped)?;
         answered.await.unwrap_or(Err(PostError::Stopped))
     }
 
@@ -153,10 +162,11 @@ impl Lane {
     /// Posts a batch and answers each of its commands.
     async fn settle(&self, mut jobs: Vec<Job>) {
         // Whoever has stopped waiting was told nothing, so nothing need be done.
-        jobs.retain(|job| !job.answer.is_closed());
-        let (commands, answers): (Vec<_>, Vec<_>) =
-            jobs.into_iter().map(|job| (job.command, Some(job.answer))).unzip();
-        let mut answers = answers;
+        jobs.retain(|job| !job.asker.has_gone());
+        let (commands, askers): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.command, job.asker)).unzip();
+        let mut askers = askers;
+        let begun = askers.iter().any(|asker| asker.trace.is_some()).then(traces::now);
         let whole: Range<usize> = 0..commands.len();
         let mut parts = Vec::from([whole]);
         while let Some(part) = parts.pop().filter(|part| !part.is_empty()) {
@@ -166,8 +176,9 @@ impl Lane {
                     let of_users = |command: &&Command| matches!(command.action, Action::ApplyUser { .. });
                     let heard_of = commands[part.clone()].iter().filter(of_users);
                     self.arrivals.tell(heard_of.map(|command| command.user_id.as_str()));
-                    for (answer, decision) in answers[part].iter_mut().zip(posted) {
-                        tell(answer, Ok(decision));
+                    let size = part.len();
+                    for (asker, decision) in askers[part].iter_mut().zip(posted) {
+                        asker.tell(Ok(decision), begun, size);
                     }
                 }
                 Err(error) if part.len() > 1 && !error.is_passing() => {
@@ -182,8 +193,9 @@ impl Lane {
                         commands = part.len(),
                         "the ledger could not be written"
                     );
-                    for answer in &mut answers[part] {
-                        tell(answer, Err(PostError::Store(Arc::clone(&error))));
+                    let size = part.len();
+                    for asker in &mut askers[part] {
+                        asker.tell(Err(PostError::Store(Arc::clone(&error))), begun, size);
                     }
                 }
             }
@@ -210,12 +222,32 @@ impl Lane {
     }
 }
 
-fn tell(
-    answer: &mut Option<oneshot::Sender<Result<Decision, PostError>>>,
-    result: Result<Decision, PostError>,
-) {
-    if let Some(answer) = answer.take() {
-        // The one who asked may have gone; what was decided stands.
-        drop(answer.send(result));
+impl Asker {
+    /// One who waits, and where the answer comes.
+    fn new() -> (Self, oneshot::Receiver<Result<Decision, PostError>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { answer: Some(answer), trace: TraceContext::current() }, answered)
+    }
+
+    fn has_gone(&self) -> bool {
+        self.answer.as_ref().is_none_or(oneshot::Sender::is_closed)
+    }
+
+    /// Answers. What was asked within a trace has a span there: that of its batch, which
+    /// had `size` commands and was `begun` at that time.
+    fn tell(&mut self, result: Result<Decision, PostError>, begun: Option<SystemTime>, size: usize) {
+        let commit = self.trace.and_then(|trace| {
+            Span::begin_at(trace.child(), Kind::Internal, || Cow::Borrowed("ledger commit"), begun)
+        });
+        if let Some(mut span) = commit {
+            span.set("accrue.batch.size", i64::try_from(size).unwrap_or(i64::MAX));
+            if result.is_err() {
+                span.fail("store");
+            }
+        }
+        if let Some(answer) = self.answer.take() {
+            // The one who asked may have gone; what was decided stands.
+            drop(answer.send(result));
+        }
     }
 }

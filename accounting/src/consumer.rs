@@ -1,5 +1,9 @@
 //! The consumer: user events from the queue into the ledger, acked after their commit.
 
+mod apply;
+mod settling;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,16 +11,17 @@ use accrue_chassis::backoff::Backoff;
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::Link;
 use accrue_chassis::telemetry::chain;
-use accrue_events::broker::{BrokerError, Delivery, Settlement, Subscriber, Subscription};
-use accrue_events::user::{DecodeError, Decoded, UserEvent, UserEventKind};
-use futures_util::future::BoxFuture;
+use accrue_chassis::traces::{Kind, Span, scope};
+use accrue_events::broker::{BrokerError, Delivery, Place, Settlement, Subscriber};
+use accrue_events::user::{DecodeError, Decoded, UserEvent};
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::batcher::{Batcher, PostError};
-use crate::ledger::{Command, Receipt, Rejection, UserChange};
+use self::apply::{apply, count};
+use self::settling::{Done, Settling};
+use crate::batcher::Batcher;
 use crate::store::LedgerStore;
 
 /// Deliveries in work at once.
@@ -44,6 +49,7 @@ const FINISH_LIMIT: Duration = Duration::from_secs(3);
 /// Takes user events from a queue and posts them to the ledger.
 pub struct Consumer {
     subscriber: Arc<dyn Subscriber>,
+    place: Place,
     store: Arc<dyn LedgerStore>,
     batcher: Batcher,
     link: Link,
@@ -73,7 +79,7 @@ struct Caution {
 
 /// A delivery in work; ends with how it is to be settled, or with nothing if the
 /// process stops before that is known.
-type Work = BoxFuture<'static, Option<(u64, Settlement)>>;
+type Work = BoxFuture<'static, Option<Done>>;
 
 impl Consumer {
     /// A consumer of what `subscriber` receives. `link` is told how the broker does.
@@ -84,7 +90,8 @@ impl Consumer {
         link: Link,
         clock: SharedClock,
     ) -> Self {
-        Self { subscriber, store, batcher, link, clock }
+        let place = subscriber.place();
+        Self { subscriber, place, store, batcher, link, clock }
     }
 
     /// Consumes until `stop`. Whatever breaks is built anew, with a backoff, without end.
@@ -156,10 +163,9 @@ impl Consumer {
                     return Err(BrokerError::Ended("the database is away; deliveries were given back"));
                 }
                 Some(done) = in_work.next(), if !in_work.is_empty() => {
-                    let settlements = gather(done, &mut in_work);
-                    let is_commit = |(_, settlement): &&(u64, Settlement)| *settlement == Settlement::Ack;
-                    let commits = settlements.iter().filter(is_commit).count();
-                    settle(subscription.as_mut(), settlements).await?;
+                    let settling = Settling::gather(done, &mut in_work);
+                    let commits = settling.commits();
+                    settling.settle(subscription.as_mut()).await?;
                     settled_at = Instant::now();
                     let was_cautious = commits_to_trust > 0;
                     commits_to_trust = commits_to_trust.saturating_sub(commits);
@@ -177,8 +183,7 @@ impl Consumer {
         // Graceful: what was taken in is finished, unless the database is away.
         let finish = async {
             while let Some(done) = in_work.next().await {
-                let settlements = gather(done, &mut in_work);
-                settle(subscription.as_mut(), settlements).await?;
+                Settling::gather(done, &mut in_work).settle(subscription.as_mut()).await?;
             }
             Ok(())
         };
@@ -187,8 +192,8 @@ impl Consumer {
 
     /// Decodes a delivery and says what is to become of it once that is certain.
     fn work(&self, delivery: &Delivery, stop: CancellationToken) -> Work {
-        let tag = delivery.tag;
-        let settled = move |settlement| -> Work { Box::pin(std::future::ready(Some((tag, settlement)))) };
+        let (tag, span) = (delivery.tag, self.span(delivery));
+        let done = move |settlement, span| Some(Done { tag, settlement, span });
         if delivery.body.len() > MAX_BODY_BYTES {
             let bytes = delivery.body.len();
             tracing::warn!(
@@ -197,98 +202,46 @@ impl Consumer {
                 "a huge message goes to the dead letters"
             );
             count("malformed");
-            return settled(Settlement::Reject);
+            return Box::pin(ready(done(Settlement::Reject, span)));
         }
-        match UserEvent::decode(&delivery.body) {
+        let settlement = match UserEvent::decode(&delivery.body) {
             Ok(Decoded::User(event)) => {
                 let (batcher, clock) = (self.batcher.clone(), Arc::clone(&self.clock));
-                Box::pin(async move { Some((tag, apply(&batcher, &clock, *event, stop).await?)) })
+                return Box::pin(async move {
+                    let applied = apply(&batcher, &clock, *event, stop);
+                    done(scope(span.as_ref().map(Span::context), applied).await?, span)
+                });
             }
             Ok(Decoded::UnknownType(kind)) => {
                 tracing::debug!(kind, "an event of a type that is not for us");
                 count("unknown_type");
-                settled(Settlement::Ack)
+                Settlement::Ack
             }
             Err(error @ DecodeError::UnknownMajor(_)) => {
                 tracing::warn!(%error, message_id = delivery.message_id, "an event waits for a newer release");
                 count("unknown_major");
-                settled(Settlement::Retry)
+                Settlement::Retry
             }
             Err(error @ DecodeError::Malformed(_)) => {
                 tracing::warn!(%error, message_id = delivery.message_id, "a message goes to the dead letters");
                 count("malformed");
-                settled(Settlement::Reject)
+                Settlement::Reject
             }
+        };
+        Box::pin(ready(done(settlement, span)))
+    }
+
+    /// Begins the span of a delivery, if it is to be recorded.
+    fn span(&self, delivery: &Delivery) -> Option<Span> {
+        let name = || Cow::Owned(format!("consume {}", self.place.name));
+        let mut span = Span::continuing(delivery.traceparent.as_deref(), Kind::Consumer, name)?;
+        span.set("messaging.system", self.place.system);
+        span.set("messaging.operation.name", "consume");
+        span.set("messaging.operation.type", "process");
+        span.set("messaging.destination.name", self.place.name.clone());
+        if let Some(id) = &delivery.message_id {
+            span.set("messaging.message.id", id.clone());
         }
+        Some(span)
     }
-}
-
-/// Posts an event until the ledger has decided. A database that is away pauses
-/// consumption here: the message is neither sent back nor charged.
-async fn apply(
-    batcher: &Batcher,
-    clock: &SharedClock,
-    event: UserEvent,
-    stop: CancellationToken,
-) -> Option<Settlement> {
-    let (id, kind, occurred_at) = (event.id, event.kind, event.occurred_at);
-    let command = Command::apply_user(event.user, Uuid::now_v7());
-    let mut backoff = Backoff::for_reconnect();
-    loop {
-        match batcher.post_in_turn(command.clone()).await {
-            Ok(Ok(receipt)) => {
-                let is_new = receipt == Receipt::User(UserChange::Applied);
-                count(if is_new { "applied" } else { "stale" });
-                if is_new && kind == UserEventKind::Registered {
-                    let lag = (clock.now() - occurred_at).as_seconds_f64().max(0.0);
-                    metrics::histogram!("registration_to_account_lag_seconds").record(lag);
-                }
-                return Some(Settlement::Ack);
-            }
-            // Somebody else holds the account: in this process's memory it waits its turn.
-            Ok(Err(Rejection::AccountBusy)) => {
-                tokio::select! {
-                    () = stop.cancelled() => return None,
-                    () = tokio::time::sleep(backoff.next_wait()) => {}
-                }
-            }
-            Ok(Err(rejection)) => {
-                tracing::error!(%rejection, event_id = %id, "the ledger rejected an event");
-                count("rejected");
-                return Some(Settlement::Reject);
-            }
-            Err(PostError::Store(error)) if !error.is_passing() => {
-                tracing::error!(error = chain(&*error), event_id = %id, "an event could not be stored; it will be retried");
-                count("refused");
-                return Some(Settlement::Retry);
-            }
-            Err(PostError::Stopped) => return None,
-            Err(PostError::Store(_) | PostError::Overloaded) => {
-                tokio::select! {
-                    () = stop.cancelled() => return None,
-                    () = tokio::time::sleep(backoff.next_wait()) => {}
-                }
-            }
-        }
-    }
-}
-
-fn count(outcome: &'static str) {
-    metrics::counter!("events_consumed_total", "outcome" => outcome).increment(1);
-}
-
-/// What is done, together with whatever else is done by now.
-fn gather(first: Option<(u64, Settlement)>, in_work: &mut FuturesUnordered<Work>) -> Vec<(u64, Settlement)> {
-    let mut settlements = Vec::from_iter(first);
-    while let Some(Some(done)) = futures_util::future::FutureExt::now_or_never(in_work.next()) {
-        settlements.extend(done);
-    }
-    settlements
-}
-
-async fn settle(
-    subscription: &mut dyn Subscription,
-    settlements: Vec<(u64, Settlement)>,
-) -> Result<(), BrokerError> {
-    if settlements.is_empty() { Ok(()) } else { subscription.settle(settlements).await }
 }

@@ -11,3 +11,4 @@ pub mod problem_docs;
 pub mod settings;
 pub mod telemetry;
 pub mod tokens;
+pub mod traces;

@@ -1,5 +1,7 @@
 //! The relay: claims from the outbox, publishes, marks what was confirmed.
 
+mod spans;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use accrue_chassis::telemetry::chain;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{BrokerError, Publication, Publisher};
+use self::spans::Spans;
+use crate::broker::{BrokerError, Place, Publication, Publisher};
 use crate::outbox::{Claim, Entry, Outbox, OutboxError};
 
 /// Messages published before their confirms are waited for.
@@ -26,6 +29,7 @@ pub struct Relay {
     service: &'static str,
     outbox: Arc<dyn Outbox>,
     publisher: Box<dyn Publisher>,
+    place: Place,
     wake: Arc<Notify>,
     link: Link,
 }
@@ -60,7 +64,8 @@ impl Relay {
         wake: Arc<Notify>,
         link: Link,
     ) -> Self {
-        Self { service, outbox, publisher, wake, link }
+        let place = publisher.place();
+        Self { service, outbox, publisher, place, wake, link }
     }
 
     /// Claims once, publishes what was claimed, marks what was confirmed.
@@ -105,12 +110,12 @@ impl Relay {
     async fn publish(&mut self, claim: &Claim) -> Result<Vec<Entry>, BrokerError> {
         let mut confirmed = Vec::with_capacity(claim.entries.len());
         for window in claim.entries.chunks(WINDOW) {
-            let messages: Vec<_> = window.iter().map(|entry| entry.message.clone()).collect();
+            let (messages, spans) = Spans::begin(window, &self.place);
             metrics::counter!("outbox_published_total", "service" => self.service)
                 .increment(messages.len() as u64);
-            let publications = self.publisher.publish(&messages).await.inspect_err(|error| {
-                self.link.down(error.to_string());
-            })?;
+            let published = self.publisher.publish(&messages).await;
+            spans.end(published.as_deref().ok());
+            let publications = published.inspect_err(|error| self.link.down(error.to_string()))?;
             confirmed.extend(
                 window
                     .iter()

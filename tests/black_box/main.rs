@@ -20,6 +20,7 @@ mod restoring;
 mod story;
 mod system;
 mod tokens;
+mod tracing;
 
 /// Runs each of the functions named over both shapes: everything in one process, and
 /// two services on three servers.
@@ -70,4 +71,9 @@ in_both_shapes! {
     crate::restoring::accounting_from_an_older_backup as accounting_from_an_older_backup,
     crate::restoring::auth_from_an_older_backup as auth_from_an_older_backup,
     crate::moving::a_kill_moves_whole_or_not_at_all as a_kill_moves_whole_or_not_at_all,
+    crate::tracing::a_request_is_traced_to_its_commit as a_request_is_traced_to_its_commit,
+    crate::tracing::what_nobody_samples_is_not_told as what_nobody_samples_is_not_told,
+    crate::tracing::what_waits_is_sent_at_the_end as what_waits_is_sent_at_the_end,
+    crate::tracing::a_collector_that_is_away_holds_nothing_up as a_collector_that_is_away_holds_nothing_up,
+    crate::tracing::a_collector_that_hangs_holds_nothing_up as a_collector_that_hangs_holds_nothing_up,
 }

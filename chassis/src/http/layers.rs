@@ -12,8 +12,9 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
-use super::trace::TraceContext;
+use super::trace;
 use crate::problem::Problem;
+use crate::traces::{Span, scope};
 
 /// How a service treats its callers.
 #[derive(Debug, Clone, Copy)]
@@ -61,12 +62,17 @@ async fn wrong_method(request: Request) -> Problem {
 }
 
 async fn identify(State(house): State<Arc<House>>, mut request: Request, next: Next) -> Response {
-    let trace = TraceContext::from_headers(request.headers());
-    let request_id = HeaderValue::from_str(trace.trace_id());
-    let span = tracing::info_span!("request", trace_id = trace.trace_id());
+    let trace = trace::of_headers(request.headers());
+    let request_id = trace.trace_id();
+    let told = tracing::info_span!("request", trace_id = request_id);
     request.extensions_mut().insert(trace);
-    let mut response = observe(&house, request, next).instrument(span).await;
-    if let Ok(request_id) = request_id {
+    let span = trace::begin(trace, &request, known_method(request.method()));
+    let observed = observe(&house, request, next).instrument(told);
+    let mut response = scope(span.as_ref().map(Span::context), observed).await;
+    if let Some(span) = span {
+        trace::end(span, response.status());
+    }
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert("request-id", request_id);
     }
     response

@@ -11,6 +11,7 @@ mod operations;
 mod serve;
 mod trace;
 
+pub use crate::traces::TraceContext;
 pub use access::{
     Access, AccessTable, OWNER_SCHEME, OWNER_SCOPE, SECURITY_LOG, TOKEN_SCHEME, Unguarded, access_table,
     guard,
@@ -23,4 +24,3 @@ pub use form::{Form, Repeated};
 pub use layers::{Manners, polite};
 pub use operations::{Collector, Operations};
 pub use serve::serve;
-pub use trace::TraceContext;

@@ -48,6 +48,15 @@ pub enum Publication {
     Unconfirmed,
 }
 
+/// A place of a broker, as traces name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Which broker, such as `rabbitmq`.
+    pub system: &'static str,
+    /// The exchange or queue there.
+    pub name: String,
+}
+
 /// Publishes messages and learns what became of them. One task owns a publisher:
 /// on RabbitMQ, confirms of a channel used by two tasks cannot be told apart.
 #[async_trait]
@@ -61,6 +70,11 @@ pub trait Publisher: Send + 'static {
     /// [`Publication::Unconfirmed`]. After an error nothing of the window may be
     /// taken as published, and the next call connects anew.
     async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError>;
+
+    /// Where it publishes to, for traces; nowhere that they could name, unless it says so.
+    fn place(&self) -> Place {
+        Place::default()
+    }
 }
 
 /// Opens subscriptions to one queue.
@@ -69,6 +83,11 @@ pub trait Subscriber: Send + Sync + 'static {
     /// Connects, declares the topology, and begins to receive, with at most
     /// `prefetch` deliveries unsettled.
     async fn subscribe(&self, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
+
+    /// The queue, for traces; none that they could name, unless it says so.
+    fn place(&self) -> Place {
+        Place::default()
+    }
 }
 
 /// A stream of deliveries, until it breaks. Whatever was not settled by then is
@@ -103,7 +122,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// How often it was sent to the retry queue before.
     pub attempts: u32,
-    /// The W3C header of the request that led to it.
+    /// The W3C header of its publishing, or else of the request that led to it.
     pub traceparent: Option<String>,
 }
 

@@ -26,6 +26,9 @@ use self::subscriber::EmbeddedSubscriber;
 use super::open::Adapter;
 use super::{BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology};
 
+/// What this broker is called in traces.
+const SYSTEM: &str = "accrue";
+
 /// A broker in a file.
 pub(super) struct EmbeddedBroker(Arc<Store>);
 

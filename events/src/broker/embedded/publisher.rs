@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Sqlite, Transaction};
 
-use super::super::{BrokerError, Destination, Message, Publication, Publisher};
+use super::super::{BrokerError, Destination, Message, Place, Publication, Publisher, Topology};
+use super::SYSTEM;
 use super::store::{Store, failed};
 
 /// The longest routing key that AMQP can carry.
@@ -46,6 +47,10 @@ impl Publisher for EmbeddedPublisher {
         transaction.commit().await.map_err(failed)?;
         self.store.arrivals.notify_waiters();
         Ok(publications)
+    }
+
+    fn place(&self) -> Place {
+        Place { system: SYSTEM, name: Topology::default().exchange(self.to) }
     }
 }
 

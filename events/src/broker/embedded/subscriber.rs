@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::super::{BrokerError, Delivery, Settlement, Subscriber, Subscription};
+use super::super::{BrokerError, Delivery, Place, Settlement, Subscriber, Subscription, Topology};
+use super::SYSTEM;
 use super::holding::{self, Held};
 use super::owner::Owner;
 use super::store::Store;
@@ -47,6 +48,10 @@ impl Subscriber for EmbeddedSubscriber {
         };
         subscription.take_over().await?;
         Ok(Box::new(subscription))
+    }
+
+    fn place(&self) -> Place {
+        Place { system: SYSTEM, name: Topology::default().queue() }
     }
 }
 

@@ -24,6 +24,9 @@ use super::{
     BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology, Trust,
 };
 
+/// What RabbitMQ is called in traces.
+const SYSTEM: &str = "rabbitmq";
+
 /// One RabbitMQ broker or cluster. Every part of it has a connection of its own: an
 /// alarm on the broker blocks a connection that publishes, acks included, and must
 /// not block one that only consumes.

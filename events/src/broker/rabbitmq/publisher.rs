@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::super::{BrokerError, Destination, Message, Publication, Publisher};
+use super::super::{BrokerError, Destination, Message, Place, Publication, Publisher};
+use super::SYSTEM;
 use super::confirms::{ConfirmedChannel, Outgoing};
 use super::connection::Endpoint;
 use super::headers;
@@ -57,5 +58,9 @@ impl Publisher for RabbitPublisher {
             self.live = Some(live);
         }
         Ok(window.publications)
+    }
+
+    fn place(&self) -> Place {
+        Place { system: SYSTEM, name: self.endpoint.topology.exchange(self.to) }
     }
 }

@@ -11,7 +11,8 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, Consumer};
 
-use super::super::{BrokerError, Delivery, Publication, Settlement, Subscriber, Subscription};
+use super::super::{BrokerError, Delivery, Place, Publication, Settlement, Subscriber, Subscription};
+use super::SYSTEM;
 use super::confirms::{ConfirmedChannel, Outgoing};
 use super::connection::{Endpoint, call};
 use super::headers;
@@ -45,6 +46,10 @@ impl Subscriber for RabbitSubscriber {
         };
         subscription.consume(prefetch).await?;
         Ok(Box::new(subscription))
+    }
+
+    fn place(&self) -> Place {
+        Place { system: SYSTEM, name: self.endpoint.topology.queue() }
     }
 }
 
