@@ -1,8 +1,11 @@
 //! Both services on real servers, with a link of the test's own on every connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use accrue_testkit::{TestMongo, TestPostgres, TestRabbit, eventually, within};
+use accrue_chassis::clock::SystemClock;
+use accrue_events::broker::{Broker, Depth, Topology, Trust, open};
+use accrue_testkit::{Held, Listener, TestMongo, TestPostgres, TestRabbit, eventually, within};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use url::Url;
@@ -30,7 +33,7 @@ pub(crate) struct World {
     client: Client,
     credentials: (String, String),
     token: String,
-    _servers: (TestMongo, TestPostgres, TestRabbit),
+    servers: (TestMongo, TestPostgres, TestRabbit),
 }
 
 /// One process of a service.
@@ -111,7 +114,7 @@ impl World {
         let credentials = (String::new(), String::new());
         let servers = (mongodb, postgres, rabbitmq);
         let token = String::new();
-        let mut world = Self { links, auth, accounting, client, credentials, token, _servers: servers };
+        let mut world = Self { links, auth, accounting, client, credentials, token, servers };
         world.ready().await;
         world.credentials = world.make_client();
         world.token = world.ask_for_token().await;
@@ -214,8 +217,52 @@ impl World {
         text.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// After all is healed: nothing waits, nothing is dead, every user has one active account, there
-    /// is no other account, and the books are right.
+    /// The broker, as an operator or another producer reaches it.
+    pub(crate) fn broker(&self) -> Broker {
+        let rabbitmq = &self.servers.2;
+        let topology = Topology::new(rabbitmq.prefix()).expect("a prefix");
+        open(rabbitmq.url(), Trust::default(), topology, Arc::new(SystemClock)).expect("a broker")
+    }
+
+    /// How much waits in which queue; what is being delivered is not counted.
+    pub(crate) async fn depth(&self) -> Depth {
+        // While somebody has deleted the queues there is nothing to count.
+        self.broker().depth().await.unwrap_or_default()
+    }
+
+    /// Every exchange and queue is gone, with what was in them.
+    pub(crate) async fn lose_topology(&self) {
+        self.servers.2.lose_topology().await;
+    }
+
+    /// Hears every event of users from now on.
+    pub(crate) async fn listen_to_users(&self) -> Listener {
+        self.servers.2.listen("users", "user.#").await
+    }
+
+    /// Holds the table of accounts so that it can be read and not written, while this lives.
+    pub(crate) async fn hold_accounts(&self) -> Held {
+        self.servers.1.hold("accounts").await
+    }
+
+    pub(crate) async fn deactivate(&self, user_id: &str) {
+        let path = format!("/v1/users/{user_id}/deactivate");
+        let reply = self.request(Method::POST, &self.auth.url, &path).send().await.expect("an answer");
+        assert_eq!(reply.status(), 200);
+    }
+
+    /// Waits until each has that status.
+    pub(crate) async fn check_statuses(&self, expected: &[(&str, &str)]) {
+        for (user_id, status) in expected {
+            within(Duration::from_mins(1), &format!("{user_id} is {status}"), async || {
+                self.account(user_id).await.is_some_and(|account| account["status"] == **status)
+            })
+            .await;
+        }
+    }
+
+    /// After all is healed: nothing waits, every user has one active account, there is no
+    /// other account, and the books are right.
     pub(crate) async fn check(&self, user_ids: &[String]) {
         self.ready().await;
         within(Duration::from_mins(1), "the outbox drains", async || {
@@ -223,6 +270,12 @@ impl World {
         })
         .await;
         self.all_active(user_ids).await;
+        self.check_books(user_ids).await;
+    }
+
+    /// That there is an account for each and no other, that both services agree, and that the books
+    /// are right.
+    pub(crate) async fn check_books(&self, user_ids: &[String]) {
         eventually("both services agree", async || self.operate(&["reconcile"]).await.0 == Some(0)).await;
         let (code, told) = self.operate(&["audit"]).await;
         assert_eq!(code, Some(0), "{told}");

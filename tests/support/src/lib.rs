@@ -16,7 +16,7 @@ mod wait;
 pub use crate::listener::{Heard, Listener};
 pub use crate::mongodb::{TestMongo, mongodb};
 pub use crate::own::{Kind, OwnMongo, OwnPostgres, OwnRabbit, OwnServer};
-pub use crate::postgres::{TestPostgres, postgres};
+pub use crate::postgres::{Held, TestPostgres, postgres};
 pub use crate::python::python;
 pub use crate::rabbitmq::{TestRabbit, rabbitmq};
 pub use crate::wait::{Answer, eventually, within};

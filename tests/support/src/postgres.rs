@@ -15,6 +15,10 @@ pub struct TestPostgres {
     dropped: bool,
 }
 
+/// What holds a table; the end of its connection lets go.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "it is there to end")] PgConnection);
+
 /// Makes a database on the server of `ACCRUE_TEST_POSTGRES_URL`, or skips.
 ///
 /// # Panics
@@ -62,6 +66,17 @@ impl TestPostgres {
                 .await
                 .expect("the PostgreSQL server under test restores a database");
         }
+    }
+
+    /// Holds a table so that others can read and not write it, while the value lives.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn hold(&self, table: &'static str) -> Held {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the database is there");
+        let statement = format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE");
+        connection.execute(AssertSqlSafe(statement)).await.expect("the table can be held");
+        Held(connection)
     }
 
     /// Drops the database, whoever is still connected to it.
