@@ -43,11 +43,37 @@ build() {
     accrue=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/accrue
 }
 
+# What measures where a shell is too slow, in `yardstick_program`.
+build_yardstick() {
+    say "building bench/yardstick.rs for release"
+    cargo build -q --release --locked -p accrue --example yardstick
+    yardstick_program=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/examples/yardstick
+}
+
+start_rabbitmq() {
+    rabbitmq=$(ACCRUE_TEST_OWNER_PID=$$ ACCRUE_TEST_DOCKER=no tests/servers/rabbitmq.sh start "$work/rabbitmq")
+}
+
+start_mongodb() {
+    mongodb=$(ACCRUE_TEST_OWNER_PID=$$ ACCRUE_TEST_DOCKER=no tests/servers/mongodb.sh start "$work/mongodb")
+}
+
 # Starts both services on the server, with a token in `token`: auth and the broker, which
 # are not measured, are on files.
 start_services() {
-    export AUTH_LISTEN=127.0.0.1:0 AUTH_ISSUER=https://auth.bench AUTH_DATABASE_URL=sqlite:$work/auth.db
-    export ACCRUE_DATA_DIR=$work/data BROKER_URL=sqlite:$work/broker.db
+    export AUTH_DATABASE_URL=sqlite:$work/auth.db BROKER_URL=sqlite:$work/broker.db
+    run_services
+}
+
+# The same on servers of their own.
+start_both() {
+    export AUTH_DATABASE_URL="${mongodb/\/\?/\/bench?}" BROKER_URL=$rabbitmq
+    run_services
+}
+
+run_services() {
+    export AUTH_LISTEN=127.0.0.1:0 AUTH_ISSUER=https://auth.bench
+    export ACCRUE_DATA_DIR=$work/data
     export ACCOUNTING_LISTEN=127.0.0.1:0 ACCOUNTING_TOKEN_ISSUER=$AUTH_ISSUER
     export ACCOUNTING_DATABASE_URL=$accounting_database RUST_LOG=warn,accrue=info
     start auth
@@ -66,9 +92,9 @@ start() {
     "$accrue" "$1" </dev/null >"$work/$1.log" 2>&1 &
     running+=("$!")
     local listening="\"message\":\"listening\",\"service\":\"$1\",\"address\":\"" end=$((SECONDS + 30))
-    until grep -q "$listening" "$work/$1.log" &&
+    until grep -qs "$listening" "$work/$1.log" &&
         printf -v "$1" %s "$(sed -n "s|.*$listening\([^\"]*\)\".*|http://\1|p" "$work/$1.log")" &&
-        "$accrue" health --url "${!1}/healthz/ready" >/dev/null 2>&1; do
+        "$accrue" health --url "${!1}/healthz/${started:-ready}" >/dev/null 2>&1; do
         if [ "$SECONDS" -ge "$end" ] || ! kill -0 "${running[-1]}"; then
             tail "$work/$1.log" >&2
             exit 1

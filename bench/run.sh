@@ -14,6 +14,10 @@ what both sides did; the last lines are `ratio NAME=VALUE`. NAME is
              20,000 open allocations
   history    allocations a second with 10,000,000 entries present over those with 10,000;
              writes about 20 GB
+  drain      a backlog of 100,000 registrations that accounting takes in, over the slower of
+             consuming it without a database and writing it without a broker
+  lag        milliseconds from the answer to a registration to its active account
+  register   registrations a second over raw argon2id on the same cores
 
   --seconds N    how long each measurement takes (20)
   --users N      users that the spread load is over (10000)
@@ -35,7 +39,7 @@ while [ $# -gt 0 ]; do
     --seconds) seconds=${2:?--seconds takes a number} && shift 2 ;;
     --users) users=${2:?--users takes a number} && shift 2 ;;
     --program) accrue=${2:?--program takes a path} && shift 2 ;;
-    allocate | usage | history) name=$1 && shift ;;
+    allocate | usage | history | drain | lag | register) name=$1 && shift ;;
     *) usage >&2 && exit 2 ;;
     esac
 done
@@ -49,7 +53,8 @@ running=()
 clean_up() {
     trap '' INT TERM
     stop_services
-    tests/servers/postgres.sh stop "$work/postgres" || true
+    local server
+    for server in postgres rabbitmq mongodb; do tests/servers/"$server".sh stop "$work/$server" || true; done
     rm -rf -- "$work"
 }
 trap clean_up EXIT
