@@ -13,6 +13,7 @@ mod process;
 mod rates;
 mod readme;
 mod refresh_rotation;
+mod reply;
 mod restarts;
 mod story;
 mod system;
