@@ -44,8 +44,8 @@ async fn resolve(world: &World, history: &mut [Operation]) {
 
 /// I8 and I9: nothing waits in the outbox or the queues, and nothing was given up on.
 async fn drained(world: &World) {
-    let broker =
-        open(world.rabbitmq.url(), Trust::default(), Topology::default(), Arc::new(SystemClock)).expect("a broker");
+    let broker = open(world.rabbitmq.url(), Trust::default(), Topology::default(), Arc::new(SystemClock))
+        .expect("a broker");
     let mut seen = None;
     within(Duration::from_secs(90), "I8, I9: outbox and queues drain", async || {
         let outbox = world.metric(Service::Auth, 0, "outbox_depth").await;

@@ -1,7 +1,6 @@
 //! Faults under load: real processes and servers of the run's own, links that are held and
 //! cut, processes that are killed, and rules that must hold afterwards, seen from outside.
 
-#[expect(dead_code, reason = "shared with the black-box tests, which use more of it")]
 #[path = "../black_box/credentials.rs"]
 mod credentials;
 mod faults;
@@ -11,7 +10,6 @@ mod load;
 #[path = "../black_box/process.rs"]
 mod process;
 mod proxy;
-#[expect(dead_code, reason = "shared with the black-box tests, which use more of it")]
 #[path = "../black_box/reply.rs"]
 mod reply;
 mod run;

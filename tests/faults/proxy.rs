@@ -43,6 +43,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Listens on a free port and connects each client to `server`.
+    #[expect(clippy::disallowed_methods, reason = "a link lasts as long as the test's runtime")]
     pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");

@@ -11,7 +11,8 @@ use crate::load::{Load, Operation};
 use crate::world::World;
 
 /// What `cargo test` does by itself: the points at which a crash could lose an event.
-const SHORT: &[&str] = &["after-insert-before-publish", "after-publish-before-confirm", "after-commit-before-ack"];
+const SHORT: &[&str] =
+    &["after-insert-before-publish", "after-publish-before-confirm", "after-commit-before-ack"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_every_fault() {
@@ -46,7 +47,9 @@ fn plan() -> (u64, Vec<&'static str>) {
     assert!(!faults.is_empty(), "FAULTS_ONLY names no fault; there are {}", NAMES.join(", "));
     let plan = match (number("FAULTS_RUNS"), only) {
         (None, None) => SHORT.to_vec(),
-        (runs, _) => faults.iter().copied().cycle().skip(seed % faults.len()).take(runs.unwrap_or(1)).collect(),
+        (runs, _) => {
+            faults.iter().copied().cycle().skip(seed % faults.len()).take(runs.unwrap_or(1)).collect()
+        }
     };
     (seed as u64, plan)
 }

@@ -94,7 +94,8 @@ impl World {
     }
 
     fn add_members(&mut self) {
-        let through = |link: &Link, url: &str| url.replace(&address_of(url).to_string(), &link.address.to_string());
+        let through =
+            |link: &Link, url: &str| url.replace(&address_of(url).to_string(), &link.address.to_string());
         let environment = settings(
             &through(&self.auth_to_database, self.mongodb.url()),
             &through(&self.accounting_to_database, self.postgres.url()),
@@ -180,7 +181,12 @@ impl World {
     }
 
     pub(crate) fn links(&self) -> [&Link; 4] {
-        [&self.auth_to_broker, &self.auth_to_database, &self.accounting_to_broker, &self.accounting_to_database]
+        [
+            &self.auth_to_broker,
+            &self.auth_to_database,
+            &self.accounting_to_broker,
+            &self.accounting_to_database,
+        ]
     }
 
     async fn ready(&self) {
@@ -208,7 +214,9 @@ impl World {
     pub(crate) async fn metric(&self, service: Service, number: usize, name: &str) -> Option<f64> {
         let request = self.request(Method::GET, self.url(service, number), "/metrics");
         let text = String::from_utf8(send(request).await.ok()?.bytes).ok()?;
-        let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        let lines = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).reduce(|sum, value| sum + value)
     }
 
