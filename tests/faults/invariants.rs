@@ -32,7 +32,7 @@ async fn resolve(world: &World, history: &mut [Operation]) {
     for (number, operation) in history.iter_mut().enumerate() {
         if operation.outcome == Outcome::Unknown {
             let what = format!("I5: {:?} {} is answered", operation.kind, operation.key);
-            within(Duration::from_secs(60), &what, async || {
+            within(Duration::from_mins(1), &what, async || {
                 operation.send(world.target(), number).await;
                 operation.outcome != Outcome::Unknown
             })

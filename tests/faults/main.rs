@@ -1,6 +1,7 @@
 //! Faults under load: real processes and servers of the run's own, links that are held and
 //! cut, processes that are killed, and rules that must hold afterwards, seen from outside.
 
+mod addresses;
 #[path = "../black_box/credentials.rs"]
 mod credentials;
 mod faults;

@@ -112,8 +112,8 @@ async fn pump(
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
         // Looked at after the read, so that what was under way when it was held is held too.
-        let passes = state.wait_for(|state| state.flows[way as usize] != Flow::Hold).await;
-        let Ok(flow) = passes.map(|state| state.flows[way as usize]) else { return };
+        let open = state.wait_for(|state| state.flows[way as usize] != Flow::Hold).await;
+        let Ok(flow) = open.map(|state| state.flows[way as usize]) else { return };
         let step = if flow == Flow::Drip { 1 } else { length };
         if let Flow::Delay(time) = flow {
             tokio::time::sleep(time).await;

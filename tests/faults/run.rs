@@ -37,7 +37,7 @@ async fn run(world: &mut World, fault: &str, name: &str, history: &mut Vec<Opera
     invariants::check(world, history).await;
 }
 
-/// The seed, and its faults: FAULTS_ONLY, or FAULTS_RUNS of all in turn, begun where the seed says.
+/// The seed, and its faults: `FAULTS_ONLY`, or `FAULTS_RUNS` of all in turn, begun where the seed says.
 fn plan() -> (u64, Vec<&'static str>) {
     let number = |name: &str| env::var(name).ok().map(|value| value.parse::<usize>().expect("a number"));
     let seed = number("FAULTS_SEED").unwrap_or(0);
@@ -54,7 +54,7 @@ fn plan() -> (u64, Vec<&'static str>) {
     (seed as u64, plan)
 }
 
-/// Adds a line to the file of FAULTS_RESULTS, where one is given.
+/// Adds a line to the file of `FAULTS_RESULTS`, where one is given.
 fn record(line: &str) {
     let Ok(path) = env::var("FAULTS_RESULTS") else { return };
     let file = OpenOptions::new().create(true).append(true).open(path);

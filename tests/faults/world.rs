@@ -1,6 +1,5 @@
 //! Two processes of each service, on servers of the run's own, with a link before each server.
 
-use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use url::Url;
 
+use crate::addresses::{address_of, free_address};
 use crate::credentials::{ALL_SCOPES, ISSUER, make_client, token_of};
 use crate::load::Target;
 use crate::process::Process;
@@ -192,7 +192,7 @@ impl World {
     async fn ready(&self) {
         for member in &self.members {
             let what = format!("{:?} at {} is ready", member.service, member.url);
-            within(Duration::from_secs(60), &what, async || {
+            within(Duration::from_mins(1), &what, async || {
                 let reply = send(self.request(Method::GET, &member.url, "/healthz/ready")).await;
                 reply.is_ok_and(|reply| reply.body["status"] == "ready")
             })
@@ -246,17 +246,4 @@ fn settings(mongodb: &str, postgres: &str, broker: &str) -> Vec<(String, String)
         ("ACCOUNTING_TOKEN_ISSUER", ISSUER),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// The address in a URL such as `scheme://user@127.0.0.1:1234/path`.
-fn address_of(url: &str) -> SocketAddr {
-    let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.and_then(|address| address.rsplit('@').next());
-    address.and_then(|address| address.parse().ok()).expect("an address of ours")
-}
-
-/// An address that nobody listens on now. A process that is started again keeps it.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound")
 }
