@@ -5,7 +5,7 @@ use std::process::Command;
 use reqwest::Client;
 use url::Url;
 
-use crate::system::send;
+use crate::reply::send;
 
 /// What auth calls itself in tests: its address changes when it is started again.
 pub(crate) const ISSUER: &str = "https://auth.test";

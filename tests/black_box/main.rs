@@ -15,6 +15,7 @@ mod process;
 mod rates;
 mod readme;
 mod refresh_rotation;
+mod reply;
 mod restarts;
 mod restoring;
 mod story;

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::credentials::{ALL_SCOPES, ClientCredentials, ISSUER, make_client, token_of};
 use crate::process::Process;
+pub(crate) use crate::reply::{Reply, send};
 
 /// 32 bytes that nobody need guess.
 pub(crate) const KEY_ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -100,15 +101,6 @@ pub(crate) struct System {
     credentials: Option<ClientCredentials>,
     /// Of a service that may do anything.
     token: String,
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) body: Value,
 }
 
 impl System {
@@ -388,12 +380,4 @@ impl System {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .reduce(|sum, value| sum + value)
     }
-}
-
-pub(crate) async fn send(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
-    let response = request.send().await?;
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let bytes = response.bytes().await?.to_vec();
-    let body = serde_json::from_slice(&bytes).unwrap_or_default();
-    Ok(Reply { status, headers, bytes, body })
 }
