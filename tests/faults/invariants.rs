@@ -20,7 +20,7 @@ pub(crate) async fn check(world: &World, history: &mut [Operation]) {
     resolve(world, history).await;
     drained(world).await;
     replays(world, history).await;
-    let accounts = accounts(world).await;
+    let accounts = accounts_at_rest(world, history).await;
     users_and_accounts_agree(history, &accounts);
     balances(history, &accounts);
     let (code, said) = world.operate(&["audit"]);
@@ -64,6 +64,23 @@ async fn replays(world: &World, history: &mut [Operation]) {
         assert_eq!(operation.outcome, Outcome::Done(before), "I4: {} changed its answer", operation.key);
         assert!(operation.replayed, "I4: {} was done twice", operation.key);
     }
+}
+
+/// The accounts once those of all users are active: what is being delivered is in no queue any more,
+/// and in no account yet.
+async fn accounts_at_rest(world: &World, history: &[Operation]) -> BTreeMap<String, Value> {
+    let is_active = |accounts: &BTreeMap<String, Value>, operation: &Operation| {
+        let account = operation.user_id.as_ref().and_then(|user_id| accounts.get(user_id));
+        account.is_some_and(|account| account["status"] == "active")
+    };
+    let mut seen = BTreeMap::new();
+    within(Duration::from_mins(1), "I1: the account of every user is active", async || {
+        seen = accounts(world).await;
+        let mut registrations = history.iter().filter(|operation| operation.kind == Kind::Register);
+        registrations.all(|operation| is_active(&seen, operation))
+    })
+    .await;
+    seen
 }
 
 async fn accounts(world: &World) -> BTreeMap<String, Value> {
