@@ -17,7 +17,7 @@ bench_drain() {
     start_accounting
     stop_services
     "$yardstick_program" publish "$rabbitmq" accrue "$BACKLOG" >/dev/null
-    drained=$(drain)
+    drain
     echo "consumed without a database: $consumed/s; upserted by UNNEST without a broker: $upserted/s; drained: $drained/s"
     slower=$((consumed < upserted ? consumed : upserted))
     ratio drain "$drained" "$slower"
@@ -39,14 +39,16 @@ upsert() {
     awk -v count="$BACKLOG" -v begun="$begun" -v ended="$EPOCHREALTIME" 'BEGIN { printf "%d", count / (ended - begun) }'
 }
 
-# Accounts a second, from the first to the last.
+# Sets `drained`: accounts a second, from the first to the last.
 drain() {
-    local active=0 first=0 begun=0
-    start_accounting >&2
+    local active=0 first=0 begun=0 end
+    start_accounting
+    end=$((SECONDS + 300))
     while [ "$active" -lt "$BACKLOG" ]; do
         active=$(sql "$accounting_database" -c "SELECT count(*) FROM accounts WHERE status = 'active'")
         if [ "$first" = 0 ] && [ "$active" -gt 0 ]; then first=$active begun=$EPOCHREALTIME; fi
-        [ "$SECONDS" -lt 600 ] || { say "only $active of $BACKLOG accounts" && exit 1; }
+        [ "$SECONDS" -lt "$end" ] || { say "only $active of $BACKLOG accounts" && exit 1; }
     done
-    awk -v count="$((BACKLOG - first))" -v begun="$begun" -v ended="$EPOCHREALTIME" 'BEGIN { printf "%d", count / (ended - begun) }'
+    drained=$(awk -v count="$((BACKLOG - first))" -v begun="$begun" -v ended="$EPOCHREALTIME" \
+        'BEGIN { printf "%d", count / (ended - begun) }')
 }
