@@ -53,6 +53,11 @@ impl Process {
         self.logs.lock().expect("no reader panics").clone()
     }
 
+    /// Its number to the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as by kill -9.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
@@ -61,7 +66,7 @@ impl Process {
 
     /// Sends a signal, such as `INT`.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
         assert!(sent.success(), "SIG{name} was not taken");
     }

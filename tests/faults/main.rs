@@ -1,12 +1,16 @@
 //! Faults under load: real processes and servers of the run's own, links that are held and
 //! cut, processes that are killed, and rules that must hold afterwards, seen from outside.
+//! `run.sh --help` says how to run it at length.
 
-mod addresses;
 #[path = "../black_box/credentials.rs"]
 mod credentials;
-mod faults;
+mod dice;
+mod inflict;
 mod invariants;
 mod load;
+mod member;
+mod model;
+mod operation;
 #[expect(dead_code, reason = "shared with the black-box tests, which use more of it")]
 #[path = "../black_box/process.rs"]
 mod process;
@@ -14,4 +18,7 @@ mod proxy;
 #[path = "../black_box/reply.rs"]
 mod reply;
 mod run;
-mod world;
+mod servers;
+mod settling;
+mod suite;
+mod system;

@@ -1,11 +1,10 @@
 //! A link between a process and a server, which can be held, slowed, and cut.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -36,26 +35,31 @@ struct State {
 
 /// One listening address in front of one server.
 pub(crate) struct Link {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    server: SocketAddr,
     state: watch::Sender<State>,
-    passed: Arc<[AtomicU64; 2]>,
 }
 
 impl Link {
-    /// Listens on a free port and connects each client to `server`.
+    /// Listens on a free port and connects each client to the server of a URL such as
+    /// `scheme://user@127.0.0.1:1234/path`.
     #[expect(clippy::disallowed_methods, reason = "a link lasts as long as the test's runtime")]
-    pub(crate) async fn to(server: SocketAddr) -> Self {
+    pub(crate) async fn to(url: &str) -> Self {
+        let server = address_of(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (state, watched) = watch::channel(State { flows: [Flow::Pass; 2], era: 0 });
-        let passed = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-        let counts = Arc::clone(&passed);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, watched.clone(), Arc::clone(&counts)));
+                tokio::spawn(carry(client, server, watched.clone()));
             }
         });
-        Self { address, state, passed }
+        Self { address, server, state }
+    }
+
+    /// The URL of the server, by way of this link.
+    pub(crate) fn instead_of(&self, url: &str) -> String {
+        url.replace(&self.server.to_string(), &self.address.to_string())
     }
 
     pub(crate) fn set(&self, way: Way, flow: Flow) {
@@ -71,19 +75,15 @@ impl Link {
     pub(crate) fn reset(&self) {
         self.state.send_modify(|state| state.era += 1);
     }
-
-    /// How many bytes have gone that way.
-    pub(crate) fn passed(&self, way: Way) -> u64 {
-        self.passed[way as usize].load(Ordering::Relaxed)
-    }
 }
 
-async fn carry(
-    client: TcpStream,
-    server: SocketAddr,
-    mut state: watch::Receiver<State>,
-    passed: Arc<[AtomicU64; 2]>,
-) {
+fn address_of(url: &str) -> SocketAddr {
+    let address = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+    let address = address.and_then(|address| address.rsplit('@').next());
+    address.and_then(|address| address.parse().ok()).expect("an address of ours")
+}
+
+async fn carry(client: TcpStream, server: SocketAddr, mut state: watch::Receiver<State>) {
     let era = state.borrow_and_update().era;
     let Ok(server) = TcpStream::connect(server).await else { return };
     for stream in [&client, &server] {
@@ -92,22 +92,18 @@ async fn carry(
         drop(stream.set_zero_linger());
     }
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    let up = pump(from_client, to_server, state.clone(), Way::ToServer, &passed[0]);
-    let down = pump(from_server, to_client, state.clone(), Way::ToProcess, &passed[1]);
+    let up = pump(from_client, to_server, state.clone(), Way::ToServer);
+    let down = pump(from_server, to_client, state.clone(), Way::ToProcess);
     tokio::select! {
+        // A cut comes before what is let go after it.
+        biased;
+        _ = state.wait_for(|state| state.era != era) => {}
         () = up => {}
         () = down => {}
-        _ = state.wait_for(|state| state.era != era) => {}
     }
 }
 
-async fn pump(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    mut state: watch::Receiver<State>,
-    way: Way,
-    passed: &AtomicU64,
-) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>, way: Way) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
@@ -122,7 +118,6 @@ async fn pump(
             if to.write_all(part).await.is_err() {
                 return;
             }
-            passed.fetch_add(part.len() as u64, Ordering::Relaxed);
         }
     }
 }

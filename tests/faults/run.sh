@@ -4,17 +4,26 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-usage: tests/faults/run.sh --runs N [--seed S] [--only FAULT] [--results FILE]
+usage: tests/faults/run.sh --runs N [--seed S] [--first K] [--only FAULT]
+                           [--world services|all-in-one] [--results FILE]
 
-Makes N runs on two processes of each service with RabbitMQ, PostgreSQL and a MongoDB-wire
-server of their own. Each run does one fault under load, heals it and checks what must hold.
+Makes N runs. Each starts two processes of each service with databases and a broker prefix of
+its own, on a RabbitMQ, a PostgreSQL and a MongoDB-wire server that the runs share; does a fault
+or two under load, heals them, does what docs/operations.md tells an operator to do where the
+fault calls for it, and checks from outside what must hold.
   --runs N        how many
-  --seed S        where in the list of faults to begin, and what users are called; by default 0
-  --only FAULT    this fault only; the list is NAMES in tests/faults/faults.rs
-  --results FILE  adds a line a run that held: seed, number, fault, "held", operations so far
-The same arguments make the same plan. When clients send what is not part of it.
+  --seed S        decides the order of faults, their lengths and pairs, and what clients ask for; 0
+  --first K       begins with run K of the seed: K = 40 goes on after 40 runs (0 to 39); 0
+  --only FAULT    this fault only; --list names them
+  --world W       services, or all-in-one: one process with SQLite and its own broker, and those
+                  faults that it has the parts for; services
+  --results FILE  adds a line for each run that held: seed, run, faults, "held", and how much was
+                  asked for. Over several calls they add up
+  --list          the faults
+A seed and a number always make the same plan. How the machine schedules it is not part of it.
 
-exit code: 0 all held, 1 an invariant broke, 2 wrong use, 3 a server is missing
+exit code: 0 all held, 1 an invariant broke, 2 wrong use, 3 a server is missing or a run
+could not be made on this machine, 4 it does not build
 EOF
 }
 
@@ -24,40 +33,54 @@ die() {
     exit 2
 }
 
+cd "$(dirname "$0")/../.."
+faults() { sed -n 's/^    ("\([a-z-]*\)", Fault::.*/\1/p' tests/faults/inflict/mod.rs; }
+
 runs=
 while [ $# -gt 0 ]; do
     case "$1" in
     -h | --help) usage && exit 0 ;;
-    --runs | --seed | --only | --results) [ $# -ge 2 ] || die "$1 needs a value" ;;
+    --list) faults && exit 0 ;;
+    --runs | --seed | --first | --only | --world | --results) [ $# -ge 2 ] || die "$1 needs a value" ;;
     *) die "there is no \"$1\"" ;;
     esac
     case "$1" in
     --runs) runs=$2 ;;
     --seed) export FAULTS_SEED=$2 ;;
+    --first) export FAULTS_FIRST=$2 ;;
     --only) export FAULTS_ONLY=$2 ;;
-    --results) FAULTS_RESULTS=$(realpath -- "$2") && export FAULTS_RESULTS ;;
+    --world) export FAULTS_WORLD=$2 ;;
+    --results) FAULTS_RESULTS=$(cd "$OLDPWD" && realpath -- "$2") && export FAULTS_RESULTS ;;
     esac
     shift 2
 done
 [[ "$runs" =~ ^[1-9][0-9]*$ ]] || die "--runs needs a number"
 [[ "${FAULTS_SEED:-0}" =~ ^[0-9]+$ ]] || die "--seed needs a number"
+[[ "${FAULTS_FIRST:-0}" =~ ^[0-9]+$ ]] || die "--first needs a number"
+[[ "${FAULTS_WORLD:-services}" =~ ^(services|all-in-one)$ ]] || die "there is no world \"$FAULTS_WORLD\""
+[ -z "${FAULTS_ONLY:-}" ] || faults | grep -qx -- "$FAULTS_ONLY" || die "there is no fault \"$FAULTS_ONLY\""
 export FAULTS_RUNS=$runs
 
-cd "$(dirname "$0")/../.."
-if [ -n "${FAULTS_ONLY:-}" ] && ! grep -q "^    \"$FAULTS_ONLY\",\$" tests/faults/faults.rs; then
-    die "there is no fault \"$FAULTS_ONLY\""
-fi
-log=$(mktemp "${TMPDIR:-/tmp}/accrue-faults.XXXXXX")
+work=$(mktemp -d "${TMPDIR:-/tmp}/accrue-faults.XXXXXX")
+log=$work/log
+cargo test -q -p accrue --locked --test faults --no-run >"$log" 2>&1 || {
+    tail -n 30 "$log" >&2
+    exit 4
+}
 code=0
-cargo test -p accrue --locked --test faults -- --nocapture >"$log" 2>&1 || code=1
-grep -E '^(seed|run|SKIP) ' "$log" || true
-if [ "$code" != 0 ]; then
-    grep -A 3 'panicked at' "$log" || tail -n 5 "$log"
-    echo "broke in the last run named above; the same arguments repeat it; log: $log"
-elif grep -q '^SKIP ' "$log"; then
-    code=3
-else
-    echo "$runs runs held"
+RUST_BACKTRACE=0 cargo test -p accrue --locked --test faults -- --nocapture --test-threads 1 >"$log" 2>&1 &
+tests=$!
+trap 'kill "$tests" 2>/dev/null; exit 130' INT TERM
+# What it tells of its runs, as it goes.
+tail -n +1 -F --pid "$tests" "$log" 2>/dev/null | grep --line-buffered -E '^(on|run|held|SKIP) ' || true
+wait "$tests" || code=1
+if [ "$code" = 1 ]; then
+    grep -h -A 6 'panicked at' "$log" | grep -v '^{' | head -n 30 || tail -n 5 "$log"
+    echo "broke in the last run named above; the same seed and --first repeat it; log: $log"
+    exit 1
 fi
-[ "$code" = 1 ] || rm -f -- "$log"
+held=$(grep -c '^held ' "$log" || true)
+echo "$held of $runs runs held"
+[ "$held" = "$runs" ] || code=3
+rm -rf -- "$work"
 exit "$code"

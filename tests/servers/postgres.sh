@@ -41,6 +41,7 @@ start_program() {
             say "runs as user $user, who cannot reach $dir: chmod a+x what it lies in"
             exit 1
         }
+        mount_disk
         install -d -o "$user" -m 700 "$dir/data"
         install -o "$user" -m 600 /dev/null "$dir/log"
     fi
@@ -61,11 +62,19 @@ start_program() {
     wait_for grep -qs '^ready' "$lock_file"
 }
 
+# A disk of its own, of the size of ACCRUE_TEST_DISK, which a test can fill, where one may be mounted.
+mount_disk() {
+    [ -n "${ACCRUE_TEST_DISK:-}" ] && [ ! -d "$dir/data" ] || return 0
+    mkdir "$dir/data"
+    mount -t tmpfs -o "size=$ACCRUE_TEST_DISK" tmpfs "$dir/data" 2>/dev/null || true
+}
+
 # One that was killed leaves a segment of shared memory, whose number it has noted.
 discard_program() {
     local segment
-    segment=$(awk 'NR == 7 { print $2 }' "$dir/data/postmaster.pid" 2>/dev/null) || return 0
+    segment=$(awk 'NR == 7 { print $2 }' "$dir/data/postmaster.pid" 2>/dev/null) || true
     [ -z "$segment" ] || ipcrm -m "$segment" 2>/dev/null || true
+    ! grep -qs " $dir/data tmpfs " /proc/self/mounts || umount -l "$dir/data"
 }
 
 image_options() { printf '%s\n' -e POSTGRES_HOST_AUTH_METHOD=trust; }

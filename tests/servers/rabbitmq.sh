@@ -71,4 +71,22 @@ image_options() { printf '%s\n' --hostname broker; }
 image_arguments() { :; }
 image_answers() { speaks_amqp; }
 
-main "$@"
+# `ctl DIR ARGUMENTS`: the broker's own rabbitmqctl, for alarms and policies.
+control() {
+    dir=$(cd "$1" && pwd)
+    shift
+    if [ -f "$dir/container" ]; then
+        docker exec "$(<"$dir/container")" rabbitmqctl -q "$@"
+        return
+    fi
+    find_program
+    HOME=$dir/home ERL_EPMD_PORT=$(<"$dir/epmd_port") RABBITMQ_NODENAME="accrue-$(<"$dir/port")@localhost" \
+        RABBITMQ_CONFIG_FILE="$dir/rabbitmq.conf" "$(dirname "$program")/rabbitmqctl" -q "$@"
+}
+
+if [ "${1:-}" = ctl ] && [ $# -ge 3 ]; then
+    shift
+    control "$@"
+else
+    main "$@"
+fi

@@ -22,10 +22,7 @@ pub struct TestMongo {
 /// # Panics
 /// When the server is required and not there.
 pub async fn mongodb() -> Option<TestMongo> {
-    let server_url = Server::MongoDb.url_or_skip()?;
-    let name = format!("t_{}", Uuid::new_v4().simple());
-    let url = keep_auth_source(&server_url, with_database(&server_url, &name));
-    Some(TestMongo { name, url, dropped: false })
+    Some(TestMongo::on(&Server::MongoDb.url_or_skip()?))
 }
 
 /// A database in the URL also says where the user is looked up, unless
@@ -39,6 +36,12 @@ fn keep_auth_source(server_url: &str, url: String) -> String {
 }
 
 impl TestMongo {
+    pub(crate) fn on(server_url: &str) -> Self {
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        let url = keep_auth_source(server_url, with_database(server_url, &name));
+        Self { name, url, dropped: false }
+    }
+
     /// The URL, with the database in it.
     #[must_use]
     pub fn url(&self) -> &str {

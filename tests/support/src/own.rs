@@ -10,6 +10,9 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::mongodb::TestMongo;
+use crate::postgres::TestPostgres;
+use crate::rabbitmq::TestRabbit;
 use crate::server::Server;
 
 /// What the scripts answer when the server is not on the machine.
@@ -86,6 +89,12 @@ impl<K: Kind> OwnServer<K> {
         Some(Self { dir, url, kind: PhantomData })
     }
 
+    /// Where its files lie.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Its URL, which stays the same after a restart.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -107,6 +116,47 @@ impl<K: Kind> OwnServer<K> {
     pub async fn restart(&self) {
         let output = call(K::SERVER, "start", self.dir.path()).await;
         assert_eq!(output_of(K::SERVER, "restart", &output), self.url);
+    }
+}
+
+impl OwnServer<Postgres> {
+    /// An empty database on it, to be backed up and restored.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn database(&self) -> TestPostgres {
+        TestPostgres::on(&self.url).await
+    }
+
+    /// Whether it takes a connection and answers.
+    pub async fn answers(&self) -> bool {
+        TestPostgres::answers(&self.url).await
+    }
+}
+
+impl OwnServer<Mongo> {
+    /// A database on it, to be backed up and restored.
+    #[must_use]
+    pub fn database(&self) -> TestMongo {
+        TestMongo::on(&self.url)
+    }
+}
+
+impl OwnServer<Rabbit> {
+    /// A prefix that nobody else uses on it.
+    #[must_use]
+    pub fn prefix(&self) -> TestRabbit {
+        TestRabbit::on(&self.url)
+    }
+
+    /// Runs `rabbitmqctl` with `args`, as the broker's operator does.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn control(&self, args: &[&str]) {
+        let mut calling = command(Server::RabbitMq, "ctl", self.dir.path());
+        calling.args(args);
+        output_of(Server::RabbitMq, "ctl", &run(calling).await);
     }
 }
 

@@ -24,18 +24,28 @@ pub struct Held(#[expect(dead_code, reason = "it is there to end")] PgConnection
 /// # Panics
 /// When the server refuses, or is required and not there.
 pub async fn postgres() -> Option<TestPostgres> {
-    let server_url = Server::Postgres.url_or_skip()?;
-    let name = format!("t_{}", Uuid::new_v4().simple());
-    // template0: unlike template1 nobody can be connected to it, so that any
-    // number of tests may copy it at once.
-    administer(&server_url, format!("CREATE DATABASE {name} TEMPLATE template0"))
-        .await
-        .expect("the PostgreSQL server under test makes a database");
-    let url = with_database(&server_url, &name);
-    Some(TestPostgres { server_url, name, url, dropped: false })
+    Some(TestPostgres::on(&Server::Postgres.url_or_skip()?).await)
 }
 
 impl TestPostgres {
+    pub(crate) async fn on(server_url: &str) -> Self {
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        // template0: unlike template1 nobody can be connected to it, so that any
+        // number of tests may copy it at once.
+        administer(server_url, format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .await
+            .expect("the PostgreSQL server under test makes a database");
+        let url = with_database(server_url, &name);
+        Self { server_url: server_url.to_owned(), name, url, dropped: false }
+    }
+
+    pub(crate) async fn answers(server_url: &str) -> bool {
+        match PgConnection::connect(server_url).await {
+            Ok(mut connection) => connection.execute("SELECT 1").await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
     /// The URL of the database.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -77,6 +87,17 @@ impl TestPostgres {
         let statement = format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE");
         connection.execute(AssertSqlSafe(statement)).await.expect("the table can be held");
         Held(connection)
+    }
+
+    /// How many transactions of this database hold locks on rows and are doing nothing.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn idle_transactions(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the database is there");
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND state LIKE 'idle in transaction%' AND backend_xid IS NOT NULL";
+        sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("the server tells")
     }
 
     /// Drops the database, whoever is still connected to it.

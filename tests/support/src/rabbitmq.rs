@@ -1,6 +1,7 @@
 //! A prefix for one test's exchanges and queues on RabbitMQ.
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use uuid::Uuid;
 
@@ -22,12 +23,15 @@ pub struct TestRabbit {
 /// # Panics
 /// When the broker is required and not there.
 pub async fn rabbitmq() -> Option<TestRabbit> {
-    let url = Server::RabbitMq.url_or_skip()?;
-    let prefix = format!("t-{}", Uuid::new_v4().simple());
-    Some(TestRabbit { url, prefix, deleted: false })
+    Some(TestRabbit::on(&Server::RabbitMq.url_or_skip()?))
 }
 
 impl TestRabbit {
+    pub(crate) fn on(server_url: &str) -> Self {
+        let prefix = format!("t-{}", Uuid::new_v4().simple());
+        Self { url: server_url.to_owned(), prefix, deleted: false }
+    }
+
     /// The broker's URL.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -54,6 +58,14 @@ impl TestRabbit {
         delete(&self.url, &self.prefix).await.expect("the broker under test deletes queues");
     }
 
+    /// Takes the binding of the main queue away: what is published next reaches nobody.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn lose_binding(&self) {
+        unbind(&self.url, &self.prefix).await.expect("the broker under test unbinds a queue");
+    }
+
     /// Deletes the exchanges and queues of this test, with what is in them.
     ///
     /// # Panics
@@ -72,6 +84,14 @@ impl Drop for TestRabbit {
         let (url, prefix) = (self.url.clone(), self.prefix.clone());
         cleanup::run(async move { drop(delete(&url, &prefix).await) });
     }
+}
+
+async fn unbind(url: &str, prefix: &str) -> lapin::Result<()> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    let (queue, exchange) = (format!("{prefix}.accounting.users"), format!("{prefix}.users"));
+    channel.queue_unbind(queue.into(), exchange.into(), "user.#".into(), FieldTable::default()).await?;
+    connection.close(200, "done".into()).await
 }
 
 /// Deleting what is not there is no error to a broker.
@@ -93,7 +113,6 @@ async fn delete(url: &str, prefix: &str) -> lapin::Result<()> {
 #[cfg(test)]
 mod tests {
     use lapin::options::QueueDeclareOptions;
-    use lapin::types::FieldTable;
 
     use super::*;
 

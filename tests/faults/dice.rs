@@ -1,0 +1,46 @@
+//! Chance that a seed decides: the same seed throws the same.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
+#[derive(Debug)]
+pub(crate) struct Dice(StdRng);
+
+impl Dice {
+    /// The dice of one run, or of one of its clients, of a seed.
+    pub(crate) fn of(seed: u64, run: u64, who: u64) -> Self {
+        let mut bytes = [0; 32];
+        for (place, part) in [seed, run, who].into_iter().enumerate() {
+            bytes[place * 8..][..8].copy_from_slice(&part.to_le_bytes());
+        }
+        Self(StdRng::from_seed(bytes))
+    }
+
+    /// A number of the range.
+    pub(crate) fn among(&mut self, range: Range<i64>) -> i64 {
+        self.0.random_range(range)
+    }
+
+    /// A place in a list of that length.
+    pub(crate) fn place(&mut self, length: usize) -> usize {
+        self.0.random_range(0..length)
+    }
+
+    /// True so often of a hundred times.
+    pub(crate) fn percent(&mut self, times: i64) -> bool {
+        self.among(0..100) < times
+    }
+
+    /// A time in milliseconds.
+    pub(crate) fn millis(&mut self, range: Range<u64>) -> Duration {
+        Duration::from_millis(self.0.random_range(range))
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, list: &mut [T]) {
+        list.shuffle(&mut self.0);
+    }
+}

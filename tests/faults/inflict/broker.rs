@@ -1,0 +1,133 @@
+//! A broker that loses what was declared, has no room, or is given what nobody can read.
+
+use std::time::Duration;
+
+use accrue_events::broker::{Destination, Message, Publication};
+use accrue_testkit::{Heard, TestRabbit, within};
+use reqwest::Method;
+use uuid::Uuid;
+
+use crate::inflict::last;
+use crate::member::Service;
+use crate::reply::send;
+use crate::run::Run;
+use crate::settling::drained;
+use crate::system::{Stores, System};
+
+/// How often each event comes once more.
+const COPIES: usize = 10;
+
+fn rabbit(system: &System) -> &TestRabbit {
+    let Stores::Servers(stores) = &system.stores else { panic!("a fault of two services") };
+    &stores.2
+}
+
+/// Every exchange and queue is deleted, with what is in it.
+pub(super) async fn lose_topology(run: &mut Run<'_>) {
+    rabbit(&run.system).lose_topology().await;
+    run.needs_replay = true;
+    last(run.dice.millis(500..3000)).await;
+}
+
+/// What is published reaches no queue, which the broker says.
+pub(super) async fn lose_binding(run: &mut Run<'_>) {
+    rabbit(&run.system).lose_binding().await;
+    last(run.dice.millis(500..3000)).await;
+}
+
+/// The queue is full while nobody consumes.
+pub(super) async fn overflow(run: &mut Run<'_>) {
+    let servers = run.servers();
+    let queue = format!("^{}[.]accounting[.]users$", rabbit(&run.system).prefix());
+    let policy = ["set_policy", "full", &queue, r#"{"max-length":3}"#, "--apply-to", "queues"];
+    servers.rabbitmq.control(&policy).await;
+    run.system.kill(Service::Accounting);
+    for number in 0..8 {
+        let registered = run.registered(&format!("over{number}")).await;
+        run.history.push(registered);
+    }
+    within(Duration::from_mins(1), "some are refused", async || {
+        run.system.total(Service::Auth, "outbox_unconfirmed_total").await > 0.0
+    })
+    .await;
+    run.system.restart(Service::Accounting);
+    last(run.dice.millis(500..3000)).await;
+    servers.rabbitmq.control(&["clear_policy", "full"]).await;
+}
+
+/// The broker reads nothing from those who publish.
+pub(super) async fn memory_alarm(run: &mut Run<'_>) {
+    let servers = run.servers();
+    servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.000001"]).await;
+    for number in 0..4 {
+        let registered = run.registered(&format!("alarm{number}")).await;
+        run.history.push(registered);
+    }
+    last(run.dice.millis(3000..8000)).await;
+    servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.4"]).await;
+}
+
+async fn publish(system: &System, messages: &[Message]) {
+    let mut publisher = system.broker().expect("there is one").publisher(Destination::Users);
+    publisher.connect().await.expect("the broker is there");
+    let publications = publisher.publish(messages).await.expect("the broker is there");
+    assert_eq!(publications, vec![Publication::Confirmed; messages.len()]);
+}
+
+/// Every event comes ten times more, in any order, those that are stale by then among them.
+pub(super) async fn duplicates(run: &mut Run<'_>) {
+    let listener = rabbit(&run.system).listen("users", "user.#").await;
+    last(run.dice.millis(3000..6000)).await;
+    let registered = run.registered("heard").await;
+    run.history.push(registered);
+    let mut heard: Vec<Heard> = Vec::new();
+    within(Duration::from_secs(20), "events were heard", async || {
+        heard.extend(listener.take().await);
+        !heard.is_empty()
+    })
+    .await;
+    let copy = |heard: &Heard| Message {
+        id: heard.message_id.as_deref().and_then(|id| Uuid::parse_str(id).ok()).expect("ours have ids"),
+        routing_key: heard.routing_key.clone(),
+        content_type: "application/cloudevents+json".to_owned(),
+        body: heard.body.clone(),
+        traceparent: None,
+    };
+    let mut messages: Vec<Message> = (0..COPIES).flat_map(|_| heard.iter().map(copy)).collect();
+    run.dice.shuffle(&mut messages);
+    publish(&run.system, &messages).await;
+}
+
+/// What nobody can read comes among the events, ends as dead letters, and is dropped by an operator.
+pub(super) async fn poison(run: &mut Run<'_>) {
+    let bodies: [&[u8]; 6] = [
+        b"",
+        b"not JSON",
+        b"{}",
+        b"\xff\xfe\x00",
+        br#"{"specversion":"1.0","id":"1","source":"x","type":"accrue.user.registered.v1"}"#,
+        br#"{"specversion":"1.0","id":"1","source":"x","type":"accrue.user.registered.v1","data":{"user_id":7}}"#,
+    ];
+    let poison = |body: &[u8]| Message {
+        id: Uuid::now_v7(),
+        routing_key: "user.registered".to_owned(),
+        content_type: "application/cloudevents+json".to_owned(),
+        body: body.to_vec(),
+        traceparent: None,
+    };
+    let mut messages: Vec<Message> = bodies.into_iter().map(poison).collect();
+    run.dice.shuffle(&mut messages);
+    publish(&run.system, &messages).await;
+    within(Duration::from_mins(1), "all of it is given up on", async || {
+        run.system.depth().await.is_some_and(|depth| depth.dead_letters == messages.len() as u64)
+    })
+    .await;
+    let paused = run.load().pause().await;
+    drained(&run.system).await;
+    for message in &messages {
+        let path = format!("/v1/admin/dead-letters/{}", message.id);
+        let reply = send(run.system.request(Method::DELETE, Service::Accounting, 0, &path)).await;
+        assert_eq!(reply.expect("an answer").status, 204, "I8: {} is no dead letter", message.id);
+    }
+    drop(paused);
+}

@@ -1,0 +1,122 @@
+//! Processes that are killed, frozen, ended nicely, or wrong about the time.
+
+use std::path::Path;
+use std::time::Duration;
+
+use accrue_testkit::within;
+
+use crate::inflict::last;
+use crate::member::{Member, Service};
+use crate::operation::Operation;
+use crate::run::Run;
+use crate::system::Stores;
+
+/// More often than a message may be delivered.
+const CRASHES: usize = 25;
+/// Users whose events are in hand when accounting crashes.
+const IN_HAND: usize = 12;
+/// Longer than the lease of a relay.
+const PAST_THE_LEASE: Duration = Duration::from_secs(12);
+/// Where Debian puts it.
+const FAKE_CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+pub(super) async fn accounting(run: &mut Run<'_>) {
+    kill_each(run, Service::Accounting).await;
+}
+
+pub(super) async fn auth(run: &mut Run<'_>) {
+    kill_each(run, Service::Auth).await;
+}
+
+/// One process, the other one, both.
+async fn kill_each(run: &mut Run<'_>, service: Service) {
+    for _ in 0..3 {
+        let mut members = run.system.members(service);
+        let place = run.dice.place(members.len());
+        members[place].kill();
+        last(run.dice.millis(0..1200)).await;
+        run.system.restart(service);
+        last(run.dice.millis(300..1500)).await;
+    }
+    run.system.kill(service);
+    last(run.dice.millis(0..1200)).await;
+}
+
+/// Each process ends as it is asked to, and comes again.
+pub(super) async fn rolling_restart(run: &mut Run<'_>) {
+    for service in Service::BOTH {
+        for number in 0..run.system.members(service).len() {
+            let mut members = run.system.members(service);
+            members[number].terminate().await;
+            members[number].start();
+            run.system.becomes(service, number, 200, "ready").await;
+        }
+    }
+}
+
+/// accounting dies again and again with all in hand that it takes at once. Each time charges every
+/// message that was in hand, so innocent ones end as dead letters: a redrive brings them back.
+pub(super) async fn crash_loop(run: &mut Run<'_>) {
+    let paused = run.load().pause().await;
+    crate::settling::drained(&run.system).await;
+    let Stores::Servers(stores) = &run.system.stores else { panic!("a fault of two services") };
+    // It reads, so that it subscribes, and cannot write.
+    let held = stores.1.hold("accounts").await;
+    for number in 0..IN_HAND {
+        let registered = run.registered(&format!("crash{number}")).await;
+        run.history.push(registered);
+    }
+    crate::settling::published(&run.system).await;
+    for _ in 0..CRASHES {
+        within(Duration::from_secs(20), "it has deliveries in hand, or none is left", async || {
+            run.system.depth().await.is_some_and(|depth| depth.queue <= 2)
+        })
+        .await;
+        run.system.kill(Service::Accounting);
+        run.system.restart(Service::Accounting);
+        last(Duration::from_millis(150)).await;
+    }
+    drop(held);
+    within(Duration::from_mins(1), "some were delivered too often", async || {
+        run.system.depth().await.is_some_and(|depth| depth.queue == 0 && depth.dead_letters > 0)
+    })
+    .await;
+    run.needs_redrive = true;
+    drop(paused);
+}
+
+/// Frozen for longer than a lease, with events in hand, and then they go on.
+pub(super) async fn stop_past_the_lease(run: &mut Run<'_>) {
+    let all = run.dice.percent(50);
+    for service in Service::BOTH {
+        let members = run.system.members(service);
+        let count = if all { members.len() } else { 1 };
+        members.iter().take(count).for_each(|member| member.signal("STOP"));
+    }
+    last(PAST_THE_LEASE).await;
+    run.system.all_members().for_each(|member| member.signal("CONT"));
+}
+
+/// One process of each service is an hour ahead, or behind, until the end.
+pub(super) async fn clock(run: &mut Run<'_>) {
+    let shift = if run.dice.percent(50) { "+3600s" } else { "-3600s" };
+    assert!(has_fake_clock(), "there is no {FAKE_CLOCK}: the plan leaves this fault out");
+    let settings = [("LD_PRELOAD", FAKE_CLOCK), ("FAKETIME", shift), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    for service in Service::BOTH {
+        let mut members = run.system.members(service);
+        let one: &mut Member = members.pop().expect("there is one");
+        one.kill();
+        one.start_with(&settings);
+    }
+    let registered: Operation = run.registered("clock").await;
+    run.history.push(registered);
+    last(run.dice.millis(4000..8000)).await;
+    for service in Service::BOTH {
+        run.system.members(service).pop().expect("there is one").kill();
+    }
+}
+
+/// Whether clocks can be shifted here.
+pub(crate) fn has_fake_clock() -> bool {
+    Path::new(FAKE_CLOCK).exists()
+}
