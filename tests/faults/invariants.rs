@@ -8,23 +8,24 @@ use accrue_testkit::within;
 use serde_json::Value;
 
 use crate::load::log_in;
-use crate::member::Service;
+use crate::member::{Member, Service};
 use crate::model::{Model, User};
-use crate::operation::{Kind, Operation, Outcome, REQUEST_LIMIT};
+use crate::operation::{Kind, Operation, Outcome};
 use crate::run::Run;
 use crate::settling::{drained, operate, resolve};
 use crate::system::System;
+use crate::target::REQUEST_LIMIT;
 
 /// No process needs more, whatever happens: twice what one of a debug build was ever seen with.
-const MEMORY_LIMIT_MIB: u64 = 320;
+const MEMORY_LIMIT_MIB: u64 = 224;
 /// Users who are let in once more.
 const LOGINS: usize = 8;
 
-/// Checks all of them.
+/// Checks all of them, and gives the most memory that a process has had, in MiB.
 ///
 /// # Panics
 /// With the invariant's number and what was seen, where one does not hold.
-pub(crate) async fn check(run: &mut Run<'_>) {
+pub(crate) async fn check(run: &mut Run<'_>) -> u64 {
     resolve(&run.system, &mut run.history).await;
     drained(&run.system).await;
     operate(run).await;
@@ -40,7 +41,7 @@ pub(crate) async fn check(run: &mut Run<'_>) {
         run.system.operate(&["reconcile"]).await.0 == Some(0)
     })
     .await;
-    bounded(run);
+    bounded(run)
 }
 
 /// I8: the dead letters are those that somebody else's messages had to be.
@@ -179,9 +180,9 @@ async fn let_in(system: &System, model: &Model) {
     }
 }
 
-/// I9: memory is bounded.
-fn bounded(run: &Run<'_>) {
-    for peak in run.system.all_members().filter_map(crate::member::Member::peak_memory) {
-        assert!(peak < MEMORY_LIMIT_MIB, "I9: a process has had {peak} MiB");
-    }
+/// I9: memory is bounded. Gives the most that a process has had.
+fn bounded(run: &Run<'_>) -> u64 {
+    let peak = run.system.all_members().filter_map(Member::peak_memory).max().unwrap_or(0);
+    assert!(peak < MEMORY_LIMIT_MIB, "I9: a process has had {peak} MiB");
+    peak
 }

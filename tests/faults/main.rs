@@ -19,6 +19,8 @@ mod proxy;
 mod reply;
 mod run;
 mod servers;
+mod settings;
 mod settling;
 mod suite;
 mod system;
+mod target;

@@ -24,7 +24,7 @@ pub(crate) fn effects(operation: &Operation) -> Vec<Effect> {
         Kind::Use(_) => (-told("/usage/credits"), 0),
         Kind::Refund(_) => (told("/refund/credits") - told("/refund/lapsed"), 0),
         Kind::Reserve(_) => (-told("/reservation/credits"), told("/reservation/credits")),
-        Kind::Capture { held, .. } => (held - told("/usage/credits"), -held),
+        Kind::Capture { held } => (held - told("/usage/credits"), -held),
         Kind::Release { held } => (*held, -held),
         Kind::Adjust(_) => (told("/adjustment/credits"), 0),
         Kind::Void(_) => (-told("/forfeited"), 0),
@@ -46,9 +46,11 @@ pub(crate) fn effects(operation: &Operation) -> Vec<Effect> {
 /// The least that an account can have after an operation that had no answer.
 pub(crate) fn worst(operation: &Operation) -> Vec<Effect> {
     let taken = match &operation.kind {
-        Kind::Use(credits) | Kind::Reserve(credits) | Kind::Void(credits) => *credits,
+        Kind::Use(credits)
+        | Kind::Reserve(credits)
+        | Kind::Void(credits)
+        | Kind::Transfer { credits, .. } => *credits,
         Kind::Adjust(credits) if *credits < 0 => -credits,
-        Kind::Transfer { credits, .. } => *credits,
         _ => return Vec::new(),
     };
     vec![effect(operation, -taken, 0)]

@@ -2,15 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::member::Service;
 use crate::reply::{Reply, send};
-
-/// Longer than any request may take: the deadline of both services is 10 s.
-pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(14);
+use crate::target::{REQUEST_LIMIT, Target, address_for, password_of};
 
 /// Refusals of what is asked for again when others have had the credits meanwhile, or the user is gone.
 const LATE: [&str; 8] = [
@@ -23,26 +20,6 @@ const LATE: [&str; 8] = [
     "account_closed",
     "user_deleted",
 ];
-
-/// Where the services are, and the right to ask them anything.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) auth: Vec<Url>,
-    pub(crate) accounting: Vec<Url>,
-    pub(crate) client: Client,
-    pub(crate) token: String,
-}
-
-impl Target {
-    /// An address of process `number` of a service; the numbers go round.
-    pub(crate) fn url(&self, service: Service, number: usize, path: &str) -> String {
-        let bases = match service {
-            Service::Auth => &self.auth,
-            Service::Accounting => &self.accounting,
-        };
-        format!("{}{path}", bases[number % bases.len()].as_str().trim_end_matches('/'))
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -68,7 +45,6 @@ pub(crate) enum Kind {
     Reserve(i64),
     Capture {
         held: i64,
-        used: i64,
     },
     Release {
         held: i64,
@@ -279,19 +255,4 @@ impl Operation {
         };
         self.was_unknown |= self.outcome == Outcome::Unknown;
     }
-}
-
-/// What a user's password is, by their name.
-pub(crate) fn password_of(name: &str) -> String {
-    format!("correct horse {name}")
-}
-
-/// Clients are many: each request comes from an address of its own, as through a proxy.
-fn address_for(path: &str, key: Option<&str>) -> String {
-    let mut number: u32 = 17;
-    for byte in path.bytes().chain(key.unwrap_or_default().bytes()) {
-        number = number.wrapping_mul(31).wrapping_add(byte.into());
-    }
-    let [_, high, middle, low] = number.to_be_bytes();
-    format!("10.{high}.{middle}.{low}")
 }

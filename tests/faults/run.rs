@@ -53,9 +53,9 @@ impl<'a> Run<'a> {
             run.system.heal().await;
         }
         run.end_load().await;
-        invariants::check(&mut run).await;
+        let peak = invariants::check(&mut run).await;
         let done = run.history.iter().filter(|operation| operation.is_done()).count();
-        format!("{} operations, {done} of them done", run.history.len())
+        format!("{} operations, {done} of them done; a process had {peak} MiB at most", run.history.len())
     }
 
     async fn start(plan: &Plan, servers: Option<&'a Servers>) -> Self {

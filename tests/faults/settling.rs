@@ -35,7 +35,7 @@ pub(crate) async fn published(system: &System) {
 /// I8, I9: nothing waits in the outbox or the queues.
 pub(crate) async fn drained(system: &System) {
     published(system).await;
-    within(Duration::from_secs(120), "I8: the queues drain", async || {
+    within(Duration::from_mins(2), "I8: the queues drain", async || {
         system.depth().await.is_some_and(|depth| depth.queue == 0 && depth.retry == 0)
     })
     .await;

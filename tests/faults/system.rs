@@ -1,7 +1,6 @@
 //! Both services with databases and a broker prefix of one run's own: two processes of each
 //! behind links, or all in one process.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +8,17 @@ use std::time::Duration;
 use accrue_chassis::clock::SystemClock;
 use accrue_events::broker::{Broker, Depth, Topology, Trust, open};
 use accrue_testkit::{TestMongo, TestPostgres, TestRabbit, within};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::credentials::{ALL_SCOPES, ClientCredentials, ISSUER, make_client, token_of};
+use crate::credentials::{ALL_SCOPES, ClientCredentials, make_client, token_of};
 use crate::member::{Links, Member, Service, free_url};
-use crate::operation::{REQUEST_LIMIT, Target};
 use crate::proxy::{Flow, Link};
 use crate::reply::{Reply, send};
 use crate::servers::Servers;
-
-/// 32 bytes that nobody need guess.
-const KEY_ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+use crate::settings::{common, set, settings, target};
+use crate::target::Target;
 
 /// Where a system keeps what it knows.
 pub(crate) enum Stores {
@@ -272,45 +269,4 @@ impl System {
         assert_eq!(code, Some(0), "accrue {}: {said}", args.join(" "));
         said
     }
-}
-
-/// Copies the SQLite database `name` and what belongs to it.
-pub(crate) fn copy_database(name: &str, from: &Path, to: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let file = format!("{name}{suffix}");
-        if from.join(&file).exists() {
-            std::fs::copy(from.join(&file), to.join(&file)).expect("copied");
-        } else {
-            drop(std::fs::remove_file(to.join(&file)));
-        }
-    }
-}
-
-fn target(auth: Vec<url::Url>, accounting: Vec<url::Url>) -> Target {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let client = Client::builder().timeout(REQUEST_LIMIT).build().expect("a client");
-    Target { auth, accounting, client, token: String::new() }
-}
-
-fn set(name: &str, value: &str) -> (String, String) {
-    (name.to_owned(), value.to_owned())
-}
-
-fn common() -> Vec<(String, String)> {
-    [
-        ("AUTH_KEY_ENCRYPTION_KEYS", KEY_ENCRYPTION_KEY),
-        ("AUTH_ISSUER", ISSUER),
-        ("AUTH_HASH_MEMORY_KIB", "8"),
-        ("AUTH_TRUSTED_PROXIES", "1"),
-        ("ACCOUNTING_TOKEN_ISSUER", ISSUER),
-    ]
-    .map(|(name, value)| set(name, value))
-    .to_vec()
-}
-
-fn settings(stores: &(TestMongo, TestPostgres, TestRabbit), links: &Links) -> Vec<(String, String)> {
-    let mut settings = common();
-    settings.push(set("BROKER_URL", &links.to_broker.instead_of(stores.2.url())));
-    settings.push(set("BROKER_PREFIX", stores.2.prefix()));
-    settings
 }

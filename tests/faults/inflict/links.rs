@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
+use crate::dice::Dice;
 use crate::inflict::last;
 use crate::proxy::{Flow, Link};
 use crate::run::Run;
 
-/// The links of a fault: all of them, or some.
-fn some<'a>(links: Vec<&'a Link>, run: &mut crate::dice::Dice) -> Vec<&'a Link> {
-    let mut links = links;
-    run.shuffle(&mut links);
-    let count = run.place(links.len()) + 1;
+/// One of the links, some of them, or all.
+fn some<'a>(mut links: Vec<&'a Link>, dice: &mut Dice) -> Vec<&'a Link> {
+    dice.shuffle(&mut links);
+    let count = dice.place(links.len()) + 1;
     links.truncate(count);
     links
 }
 
 async fn hold(run: &mut Run<'_>, flow: Flow, time: Duration) {
     let links = some(run.system.links(None), &mut run.dice);
-    links.iter().for_each(|link| link.set_both(flow));
+    for link in &links {
+        link.set_both(flow);
+    }
     last(time).await;
-    links.iter().for_each(|link| link.set_both(Flow::Pass));
+    for link in &links {
+        link.set_both(Flow::Pass);
+    }
 }
 
 /// Nothing goes through and nothing is said of it.
@@ -40,7 +44,9 @@ pub(super) async fn drip(run: &mut Run<'_>) {
 
 pub(super) async fn reset(run: &mut Run<'_>) {
     for _ in 0..run.dice.among(4..12) {
-        some(run.system.links(None), &mut run.dice).iter().for_each(|link| link.reset());
+        for link in some(run.system.links(None), &mut run.dice) {
+            link.reset();
+        }
         last(run.dice.millis(50..800)).await;
     }
 }

@@ -8,7 +8,7 @@ mod points;
 mod restores;
 mod stores;
 
-pub(crate) use crate::inflict::kills::has_fake_clock;
+pub(crate) use crate::inflict::kills::fake_clock;
 use crate::run::Run;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,9 @@ async fn quiet(run: &Run<'_>) -> Paused {
 }
 
 fn set(links: Vec<&Link>, way: Way, flow: Flow) {
-    links.into_iter().for_each(|link| link.set(way, flow));
+    for link in links {
+        link.set(way, flow);
+    }
 }
 
 /// Registers users, who are acknowledged; credits come before the event if it does not get through.
@@ -44,7 +46,7 @@ async fn becomes(system: &System, user_id: &str, status: &str) {
     .await;
 }
 
-async fn die(run: &mut Run<'_>, service: Service) {
+fn die(run: &mut Run<'_>, service: Service) {
     run.system.kill(service);
     for link in run.system.links(Some(service)) {
         link.reset();
@@ -58,7 +60,7 @@ pub(super) async fn after_insert(run: &mut Run<'_>) {
     for user_id in register(run).await {
         becomes(&run.system, &user_id, "placeholder").await;
     }
-    die(run, Service::Auth).await;
+    die(run, Service::Auth);
     drop(paused);
 }
 
@@ -72,7 +74,7 @@ pub(super) async fn after_publish(run: &mut Run<'_>) {
     let confirmed = run.system.total(Service::Auth, "outbox_confirmed_total").await;
     assert!(confirmed <= before, "a confirm got through what is held");
     let consumed = run.system.total(Service::Accounting, "events_consumed_total").await;
-    die(run, Service::Auth).await;
+    die(run, Service::Auth);
     run.system.heal().await;
     eventually("it is published again, and consumed again", async || {
         run.system.total(Service::Accounting, "events_consumed_total").await > consumed
@@ -94,7 +96,7 @@ pub(super) async fn after_confirm(run: &mut Run<'_>) {
         run.system.total(Service::Auth, "outbox_confirmed_total").await > before
     })
     .await;
-    die(run, Service::Auth).await;
+    die(run, Service::Auth);
     drop(paused);
 }
 
@@ -104,7 +106,7 @@ pub(super) async fn after_commit(run: &mut Run<'_>) {
     set(run.system.broker_links(Service::Accounting), Way::ToServer, Flow::Hold);
     let user_ids = register(run).await;
     becomes(&run.system, &user_ids[0], "active").await;
-    die(run, Service::Accounting).await;
+    die(run, Service::Accounting);
     run.system.heal().await;
     eventually("they come again", async || {
         run.system.total(Service::Accounting, "events_consumed_total").await >= 1.0

@@ -1,6 +1,8 @@
 //! Stores that went back in time, and what an operator does then: `docs/operations.md`,
 //! "Restoring a backup".
 
+use std::path::Path;
+
 use accrue_testkit::{TestMongo, TestPostgres};
 use tempfile::TempDir;
 
@@ -9,7 +11,7 @@ use crate::member::Service;
 use crate::operation::{Kind, Operation};
 use crate::run::Run;
 use crate::settling::{drained, resolve};
-use crate::system::{Stores, System, copy_database};
+use crate::system::{Stores, System};
 
 enum Backup {
     Files(TempDir),
@@ -96,4 +98,16 @@ pub(super) async fn auth(run: &mut Run<'_>) {
     run.lost_users.extend(users.filter_map(|operation| operation.user_id));
     run.system.operate(&["reconcile", "--repair"]).await;
     run.begin_load();
+}
+
+/// Copies the SQLite database `name` and what belongs to it.
+fn copy_database(name: &str, from: &Path, to: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let file = format!("{name}{suffix}");
+        if from.join(&file).exists() {
+            std::fs::copy(from.join(&file), to.join(&file)).expect("copied");
+        } else {
+            drop(std::fs::remove_file(to.join(&file)));
+        }
+    }
 }

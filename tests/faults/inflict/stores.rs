@@ -76,6 +76,20 @@ pub(super) async fn stop_with_row_locks(run: &mut Run<'_>) {
 pub(super) async fn disk_full(run: &mut Run<'_>) {
     let servers = run.servers();
     servers.fill_disk();
+    let registered = run.registered("full").await;
+    let user_id = registered.user_id.clone().expect("it was acknowledged");
+    run.history.push(registered);
+    let mut number = 0;
+    eventually("something cannot be written", async || {
+        number += 1;
+        let key = format!("{}-full-{number}", run.manner.name);
+        let mut allocate = Operation::allocate(&user_id, 1, key);
+        allocate.send(&run.system.target, number).await;
+        let is_written = allocate.is_done();
+        run.history.push(allocate);
+        !is_written
+    })
+    .await;
     last(run.dice.millis(3000..6000)).await;
     servers.clear_disk();
     // It may have ended itself: what it cannot log it does not do.

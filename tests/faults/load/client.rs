@@ -11,7 +11,8 @@ use tokio::sync::RwLock;
 use crate::dice::Dice;
 use crate::load::Manner;
 use crate::model::{effects, worst};
-use crate::operation::{Kind, Operation, Outcome, Target};
+use crate::operation::{Kind, Operation, Outcome};
+use crate::target::{Target, password_of};
 
 pub(super) struct Client {
     target: Target,
@@ -127,7 +128,7 @@ impl Client {
 /// The status and, with 200, an access token; none where auth gives no answer.
 pub(crate) async fn log_in(target: &Target, number: usize, name: &str) -> Option<(u16, Option<String>)> {
     let url = target.url(crate::member::Service::Auth, number, "/v1/login");
-    let password = crate::operation::password_of(name);
+    let password = password_of(name);
     let body = json!({"email": format!("{name}@example.com"), "password": password});
     let reply = crate::reply::send(target.client.post(url).json(&body)).await.ok()?;
     Some((reply.status, reply.body["access_token"].as_str().map(str::to_owned)))

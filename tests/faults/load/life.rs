@@ -103,10 +103,10 @@ impl Client {
     async fn consume(&mut self, user: &User) {
         let (credits, key) = (self.dice.among(1..41), self.key("use"));
         let refusals = user.refusals(self.surely_has(&user.id, credits));
-        let used = self.ask(Operation::consume(&user.id, credits, key).allowing(&refusals)).await;
-        if used.is_done() && self.dice.percent(40) {
+        let usage = self.ask(Operation::consume(&user.id, credits, key).allowing(&refusals)).await;
+        if usage.is_done() && self.dice.percent(40) {
             let back = self.dice.among(1..credits + 1);
-            let id = used.answer()["usage"]["id"].as_str().expect("an id").to_owned();
+            let id = usage.answer()["usage"]["id"].as_str().expect("an id").to_owned();
             let (path, key) = (format!("usage/{id}/refund"), self.key("refund"));
             let refund = Operation::book(Kind::Refund(back), &user.id, &path, json!({"credits": back}), key);
             self.ask(refund.allowing(&user.refusals(true))).await;
@@ -116,7 +116,8 @@ impl Client {
     async fn reserve(&mut self, user: &User) {
         let (held, key) = (self.dice.among(1..51), self.key("reserve"));
         let refusals = user.refusals(self.surely_has(&user.id, held));
-        let body = json!({"credits": held, "expires_in": 3600});
+        // Beyond the hour by which a clock may be wrong.
+        let body = json!({"credits": held, "expires_in": 86_400});
         let reserve = Operation::book(Kind::Reserve(held), &user.id, "reservations", body, key);
         let reserved = self.ask(reserve.allowing(&refusals)).await;
         if !reserved.is_done() {
@@ -125,10 +126,10 @@ impl Client {
         let id = reserved.answer()["reservation"]["id"].as_str().expect("an id").to_owned();
         let ended = match self.dice.among(0..10) {
             0..5 => {
-                let used = self.dice.among(1..held + 1);
+                let spent = self.dice.among(1..held + 1);
                 let (path, key) = (format!("reservations/{id}/capture"), self.key("capture"));
-                let kind = Kind::Capture { held, used };
-                Operation::book(kind, &user.id, &path, json!({"credits": used}), key)
+                let kind = Kind::Capture { held };
+                Operation::book(kind, &user.id, &path, json!({"credits": spent}), key)
             }
             5..9 => {
                 let (path, key) = (format!("reservations/{id}/release"), self.key("release"));

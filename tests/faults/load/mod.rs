@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use crate::dice::Dice;
 use crate::load::client::Client;
 pub(crate) use crate::load::client::log_in;
-use crate::operation::{Operation, Target};
+use crate::operation::Operation;
+use crate::target::Target;
 
 /// How clients behave.
 #[derive(Debug, Clone)]
