@@ -61,8 +61,22 @@ done
 [ -z "${FAULTS_ONLY:-}" ] || faults | grep -qx -- "$FAULTS_ONLY" || die "there is no fault \"$FAULTS_ONLY\""
 export FAULTS_RUNS=$runs
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/accrue-faults.XXXXXX")
-log=$work/log
+# Its name and its directory are what the functions of tests/servers/ go by.
+name=faults
+dir=$(mktemp -d "${TMPDIR:-/tmp}/accrue-faults.XXXXXX")
+say() { echo "$name: $*" >&2; }
+absent() { say "$*: the fault \"clock\" is left out"; }
+# shellcheck source=tests/servers/programs.sh
+source tests/servers/programs.sh
+has_fake_clock() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null; }
+has_fake_clock || ! may_install || apt_install libfaketime || true
+if [ "${FAULTS_WORLD:-services}" = services ]; then
+    for server in mongodb postgres rabbitmq; do
+        tests/servers/$server.sh prepare || exit 3
+    done
+fi
+
+log=$dir/log
 cargo test -q -p accrue --locked --test faults --no-run >"$log" 2>&1 || {
     tail -n 30 "$log" >&2
     exit 4
@@ -82,5 +96,5 @@ fi
 held=$(grep -c '^held ' "$log" || true)
 echo "$held of $runs runs held"
 [ "$held" = "$runs" ] || code=3
-rm -rf -- "$work"
+rm -rf -- "$dir"
 exit "$code"

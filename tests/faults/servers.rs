@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::{fs, io};
 
+use accrue_testkit::versions::{mongodb_version, postgres_version, rabbitmq_version};
 use accrue_testkit::{OwnMongo, OwnPostgres, OwnRabbit};
 
 /// Large enough for what a run writes, small enough to be filled in a moment.
@@ -24,13 +25,14 @@ impl Servers {
         Some(Self { mongodb, postgres, rabbitmq })
     }
 
-    /// What runs, for the record.
-    pub(crate) fn names(&self) -> String {
-        let origin = |dir: &std::path::Path| {
-            let text = fs::read_to_string(dir.join("origin")).unwrap_or_default();
-            text.trim().trim_start_matches("from ").to_owned()
-        };
-        [self.mongodb.dir(), self.postgres.dir(), self.rabbitmq.dir()].map(origin).join(", ")
+    /// What runs, as it says itself, for the record.
+    pub(crate) async fn names(&self) -> String {
+        let names = [
+            mongodb_version(self.mongodb.url()).await,
+            postgres_version(self.postgres.url()).await,
+            rabbitmq_version(self.rabbitmq.url()).await,
+        ];
+        names.map(|name| name.expect("a server says what it is")).join(", ")
     }
 
     /// Whether PostgreSQL has a disk of its own, as it has where the script may mount one.

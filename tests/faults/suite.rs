@@ -44,11 +44,12 @@ async fn what_was_acknowledged_outlives_every_fault_of_the_all_in_one() {
 }
 
 async fn go(plans: &[Plan], servers: Option<&Servers>) {
+    let names = match servers {
+        Some(servers) => servers.names().await,
+        None => "SQLite and the broker in it".to_owned(),
+    };
     // The harness has begun a line.
-    println!();
-    if let Some(servers) = servers {
-        println!("on {}", servers.names());
-    }
+    println!("\non {names}");
     for plan in plans {
         let faults: Vec<_> = plan.faults.iter().map(|fault| fault.name()).collect();
         let what = format!("{} of seed {}: {}", plan.number, plan.seed, faults.join(", then "));
@@ -59,7 +60,7 @@ async fn go(plans: &[Plan], servers: Option<&Servers>) {
         println!("run {what}");
         let told = Run::go(plan, servers).await;
         println!("held {what}: {told}");
-        record(&format!("{}\t{}\t{}\theld\t{told}\n", plan.seed, plan.number, faults.join(" ")));
+        record(&format!("{}\t{}\t{}\theld\t{told}\t{names}\n", plan.seed, plan.number, faults.join(" ")));
     }
 }
 

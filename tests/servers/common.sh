@@ -23,12 +23,13 @@ source "$here/python.sh"
 
 usage() {
     cat <<EOF
-usage: $(basename "$0") start DIR | kill DIR | stop DIR
+usage: $(basename "$0") start DIR | kill DIR | stop DIR | prepare
 
 Runs one server for tests, on the loopback interface, with all its files in DIR.
   start DIR  starts it, or starts it again on the same data and port; prints its URL
   kill DIR   kill -9: the server is gone, its data stays
   stop DIR   ends it for good and removes DIR
+  prepare    sees that it can be started here, and installs what that takes
 
 It runs in Docker where an engine answers and the image is here or can be pulled, else
 from a program on this machine, which is installed first where that can be done.
@@ -50,6 +51,7 @@ absent() {
 main() {
     case "${1:-}" in
     start | kill | stop) [ $# -eq 2 ] || { usage >&2; exit 2; } ;;
+    prepare) [ $# -eq 1 ] && prepare_server && exit 0 || { usage >&2; exit 2; } ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -72,6 +74,13 @@ start_server() {
         start_afresh
     fi
     cat "$dir/url"
+}
+
+prepare_server() {
+    local how
+    dir=$(mktemp -d)
+    trap 'rm -rf -- "$dir"' EXIT
+    choose_how
 }
 
 # Sets `how` to image or program.

@@ -11,6 +11,7 @@ mod postgres;
 mod python;
 mod rabbitmq;
 mod server;
+pub mod versions;
 mod wait;
 
 pub use crate::listener::{Heard, Listener};
