@@ -13,6 +13,8 @@ use crate::servers::Servers;
 const SHORT: &[Fault] = &[
     Fault::KillAccounting,
     Fault::KillAuth,
+    Fault::KillInSlowMotion,
+    Fault::KillBesideOneStuck,
     Fault::KillPostgres,
     Fault::AfterInsertBeforePublish,
     Fault::AfterPublishBeforeConfirm,

@@ -8,6 +8,7 @@ use accrue_testkit::within;
 use crate::inflict::last;
 use crate::member::{Member, Service};
 use crate::operation::Operation;
+use crate::proxy::Flow;
 use crate::run::Run;
 use crate::system::Stores;
 
@@ -38,6 +39,31 @@ async fn kill_each(run: &mut Run<'_>, service: Service) {
     }
     run.system.kill(service);
     last(run.dice.millis(0..1200)).await;
+}
+
+/// Processes are killed while every step of theirs takes long, so that they die between two of them.
+pub(super) async fn in_slow_motion(run: &mut Run<'_>) {
+    run.end_load().await;
+    let before = run.manner.clone();
+    run.manner.clients = 16;
+    run.begin_load();
+    for _ in 0..3 {
+        let late = run.dice.millis(80..250);
+        for link in run.system.links(None) {
+            link.set_both(Flow::Delay(late));
+        }
+        last(run.dice.millis(1500..3000)).await;
+        for service in Service::BOTH {
+            run.system.kill(service);
+        }
+        for link in run.system.links(None) {
+            link.reset();
+        }
+        run.system.heal().await;
+    }
+    run.end_load().await;
+    run.manner = before;
+    run.begin_load();
 }
 
 /// Each process ends as it is asked to, and comes again.

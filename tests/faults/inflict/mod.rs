@@ -15,6 +15,8 @@ use crate::run::Run;
 pub(crate) enum Fault {
     KillAccounting,
     KillAuth,
+    KillInSlowMotion,
+    KillBesideOneStuck,
     RollingRestart,
     AfterInsertBeforePublish,
     AfterPublishBeforeConfirm,
@@ -49,6 +51,8 @@ pub(crate) enum Fault {
 pub(crate) const FAULTS: &[(&str, Fault)] = &[
     ("kill-accounting", Fault::KillAccounting),
     ("kill-auth", Fault::KillAuth),
+    ("kill-in-slow-motion", Fault::KillInSlowMotion),
+    ("kill-beside-one-stuck", Fault::KillBesideOneStuck),
     ("rolling-restart", Fault::RollingRestart),
     ("after-insert-before-publish", Fault::AfterInsertBeforePublish),
     ("after-publish-before-confirm", Fault::AfterPublishBeforeConfirm),
@@ -110,6 +114,8 @@ impl Fault {
         match self {
             Self::KillAccounting => kills::accounting(run).await,
             Self::KillAuth => kills::auth(run).await,
+            Self::KillInSlowMotion => kills::in_slow_motion(run).await,
+            Self::KillBesideOneStuck => points::beside_one_stuck(run).await,
             Self::RollingRestart => kills::rolling_restart(run).await,
             Self::CrashLoop => kills::crash_loop(run).await,
             Self::StopPastTheLease => kills::stop_past_the_lease(run).await,

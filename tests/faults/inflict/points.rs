@@ -5,11 +5,11 @@ use accrue_testkit::eventually;
 
 use crate::load::Paused;
 use crate::member::Service;
-use crate::operation::Operation;
+use crate::operation::{Kind, Operation};
 use crate::proxy::{Flow, Link, Way};
 use crate::run::Run;
 use crate::settling::drained;
-use crate::system::System;
+use crate::system::{Stores, System};
 
 /// Waits until nothing is under way, so that what happens next is the fault's own doing.
 async fn quiet(run: &Run<'_>) -> Paused {
@@ -97,6 +97,29 @@ pub(super) async fn after_confirm(run: &mut Run<'_>) {
     })
     .await;
     die(run, Service::Auth);
+    drop(paused);
+}
+
+/// One event cannot be written, those after it are, and then accounting dies: what was acked must not
+/// have been more than what was written.
+pub(super) async fn beside_one_stuck(run: &mut Run<'_>) {
+    let paused = quiet(run).await;
+    let stuck = run.registered("stuck").await;
+    let user_id = stuck.user_id.clone().expect("it was acknowledged");
+    run.history.push(stuck);
+    becomes(&run.system, &user_id, "active").await;
+    let Stores::Servers(stores) = &run.system.stores else { panic!("a fault of two services") };
+    let held = stores.1.hold_account(&user_id).await;
+    let mut deactivate = Operation::administer(Kind::Deactivate, &user_id);
+    deactivate.send(&run.system.target, 0).await;
+    run.history.push(deactivate);
+    for later in register(run).await {
+        becomes(&run.system, &later, "active").await;
+    }
+    die(run, Service::Accounting);
+    drop(held);
+    run.system.heal().await;
+    becomes(&run.system, &user_id, "suspended").await;
     drop(paused);
 }
 

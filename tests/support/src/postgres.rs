@@ -89,6 +89,19 @@ impl TestPostgres {
         Held(connection)
     }
 
+    /// Holds the row of one account so that it can be read and not written, while the value lives.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn hold_account(&self, user_id: &str) -> Held {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the database is there");
+        connection.execute("BEGIN").await.expect("a transaction begins");
+        let query = sqlx::query("SELECT FROM accounts WHERE user_id = $1 FOR UPDATE").bind(user_id);
+        let held = query.execute(&mut connection).await.expect("the row can be held");
+        assert_eq!(held.rows_affected(), 1, "{user_id} has an account");
+        Held(connection)
+    }
+
     /// How many transactions of this database hold locks on rows and are doing nothing.
     ///
     /// # Panics
