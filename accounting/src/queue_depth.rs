@@ -21,11 +21,12 @@ impl QueueDepth {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let look = async {
             loop {
+                // First, too: on a new broker somebody has yet to declare the queues.
+                tokio::time::sleep(REST).await;
                 match self.0.depth().await {
                     Ok(depth) => tell(depth),
                     Err(error) => tracing::debug!(%error, "the queues could not be looked at"),
                 }
-                tokio::time::sleep(REST).await;
             }
         };
         tokio::select! {

@@ -20,6 +20,11 @@ impl Dice {
         Self(StdRng::from_seed(bytes))
     }
 
+    /// Dice for what is no part of a plan, such as a port that must be another one's than a neighbour's.
+    pub(crate) fn of_this_moment() -> Self {
+        Self(StdRng::from_rng(&mut rand::rng()))
+    }
+
     /// A number of the range.
     pub(crate) fn among(&mut self, range: Range<i64>) -> i64 {
         self.0.random_range(range)

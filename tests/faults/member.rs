@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use url::Url;
 
+use crate::dice::Dice;
 use crate::process::Process;
 use crate::proxy::Link;
 
@@ -84,9 +85,15 @@ impl Member {
     }
 }
 
-/// The URL of an address that nobody listens on now. A process that is started again keeps it.
-pub(crate) fn free_url() -> Url {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
+/// The URL of an address that nobody listens on now. A process that is started again keeps it: so it is
+/// taken from below the range of outgoing connections, one of which could have it meanwhile, and from
+/// below the ports of the servers.
+pub(crate) fn free_url(dice: &mut Dice) -> Url {
+    let address = loop {
+        let port = u16::try_from(dice.among(11_000..20_000)).expect("it is one");
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            break listener.local_addr().expect("it is bound");
+        }
+    };
     Url::parse(&format!("http://{address}")).expect("an address makes a URL")
 }

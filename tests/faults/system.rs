@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::credentials::{ALL_SCOPES, ClientCredentials, make_client, token_of};
+use crate::dice::Dice;
 use crate::member::{Links, Member, Service, free_url};
 use crate::proxy::{Flow, Link};
 use crate::reply::{Reply, send};
@@ -41,7 +42,8 @@ impl System {
     pub(crate) async fn on(servers: &Servers) -> Self {
         let stores =
             (servers.mongodb.database(), servers.postgres.database().await, servers.rabbitmq.prefix());
-        let (auth, accounting) = ([free_url(), free_url()], [free_url(), free_url()]);
+        let dice = &mut Dice::of_this_moment();
+        let (auth, accounting) = ([free_url(dice), free_url(dice)], [free_url(dice), free_url(dice)]);
         let mut members = Vec::new();
         for url in &auth {
             let links = Links {
@@ -80,7 +82,8 @@ impl System {
     /// All in one process, on files.
     pub(crate) async fn all_in_one() -> Self {
         let dir = accrue_testkit::data_dir();
-        let (auth, accounting) = (free_url(), free_url());
+        let dice = &mut Dice::of_this_moment();
+        let (auth, accounting) = (free_url(dice), free_url(dice));
         let mut operator = common();
         operator.push(set("ACCRUE_DATA_DIR", dir.path().to_str().expect("text")));
         let mut environment = operator.clone();

@@ -55,11 +55,14 @@ pub(super) async fn depth(connection: &Connection, topology: &Topology) -> Resul
         let declaring = channel.queue_declare(name.into(), passive, FieldTable::default());
         call("the depth of a queue", declaring).await.map(|queue| u64::from(queue.message_count()))
     };
-    Ok(Depth {
+    let depth = Depth {
         queue: count(topology.queue()).await?,
         retry: count(topology.retry_queue()).await?,
         dead_letters: count(topology.dead_letter_queue()).await?,
-    })
+    };
+    // In order, or lapin logs an error about a channel that its connection takes along.
+    call("the end of a channel", channel.close(200, "counted".into())).await?;
+    Ok(depth)
 }
 
 fn main_arguments(topology: &Topology) -> Vec<(&'static str, AMQPValue)> {
