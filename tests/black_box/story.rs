@@ -207,6 +207,8 @@ pub(crate) async fn metrics_tell_what_happened(shape: Shape) {
         (&system.accounting, "registration_to_account_lag_seconds_count", one),
         (&system.accounting, "accounts_placeholder", 1.0),
         (&system.accounting, "ledger_batch_size_count", two),
+        // Looked at for the first time after seconds.
+        (&system.accounting, "broker_queue_depth", 0.0),
     ] {
         eventually(&format!("{name} is {expected}"), async || {
             system.metric(base, name).await == Some(expected)
@@ -223,5 +225,10 @@ pub(crate) async fn metrics_tell_what_happened(shape: Shape) {
     let request = system.service_request(Method::GET, &system.accounting, "/v1/accounts/nobody");
     let reply = send(request.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
     assert_eq!(reply.expect("an answer").headers["request-id"], trace);
+    // Nothing went wrong, so nobody is to be alarmed: by what our libraries log either.
+    for process in &system.processes {
+        let logs = process.logs();
+        assert!(!logs.contains("\"level\":\"ERROR\""), "{logs}");
+    }
     system.finish(0).await;
 }
