@@ -1,4 +1,5 @@
-# `register`: registrations a second over raw hashes of the same cost on the same cores.
+# `register`: registrations a second over raw hashes of the same cost on the same cores, and
+# what of the processors everybody takes for one.
 # shellcheck shell=bash disable=SC2154
 
 bench_register() {
@@ -20,6 +21,13 @@ bench_register() {
             awk -v rate="$rate" -v seconds="$seconds" '{ printf "%.2f", ($4 - $2) / rate / seconds }')"
     done
     ratio register "$rate" "$raw"
+    # What auth is worth where its database takes none of the cores for a process of its own.
+    stop_services
+    start_services
+    seconds=3 register
+    register
+    echo "registrations with auth on SQLite: $rate/s"
+    ratio register_on_sqlite "$rate" "$raw"
 }
 
 # Lines `NAME MILLISECONDS`: what each has had of the processors, with the processes below it.

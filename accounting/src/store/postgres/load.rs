@@ -10,37 +10,12 @@ use super::rows;
 use crate::ledger::{Account, AccountState, Accounts, Command, IdempotencyKey};
 use crate::store::{StoreError, named};
 
-/// Makes accounts that were missing when they were to be locked, and says which it made: a
-/// row that is not there cannot be locked, and two first allocations would each start from
-/// nothing. Sorted, as is every statement that waits for rows, so that two batches cannot
-/// wait for each other; and before any account is locked, for the same reason.
-pub(super) async fn insert_missing(
-    connection: &mut PgConnection,
-    user_ids: &[&str],
-    now: OffsetDateTime,
-) -> Result<Vec<String>, StoreError> {
-    if user_ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let made = sqlx::query_scalar(
-        "INSERT INTO accounts (user_id, created_at, updated_at)
-         SELECT user_id, $2, $2 FROM UNNEST($1::text[]) WITH ORDINALITY AS wanted (user_id, place)
-         ORDER BY place
-         ON CONFLICT (user_id) DO NOTHING RETURNING user_id",
-    )
-    .bind(user_ids)
-    .bind(now)
-    .fetch_all(connection)
-    .await?;
-    Ok(made)
-}
-
 /// Step 1. Locks the accounts, in the order in which every batch does, and says which are
-/// not there, sorted. Of these there is nothing to find and nothing to lock.
+/// not there. Of these there is nothing to find and nothing to lock.
 pub(super) async fn lock<'a>(
     connection: &mut PgConnection,
     user_ids: &[&'a str],
-) -> Result<(Accounts, Vec<&'a str>), StoreError> {
+) -> Result<(Accounts, BTreeSet<&'a str>), StoreError> {
     let rows = sqlx::query(
         "SELECT user_id, status, user_version, email, username, display_name, available, reserved,
                 pending, last_seq, last_entry_at, chain_head, next_due_at, welcome

@@ -20,6 +20,18 @@ enum Keys {
     Read,
 }
 
+/// What came of a batch.
+enum Posting {
+    Done(Posted),
+    /// A key that was taken for new had been used; nothing was written.
+    KeyUsed,
+    /// Somebody else has made an account that was missing; nothing was written.
+    Overtaken,
+}
+
+/// How often others may be faster: each time it is with another account.
+const OVERTAKEN_TRIES: usize = 8;
+
 /// How often a batch is posted that meets locked accounts: whole, without those that are
 /// seen to be locked, and without those besides that somebody may be making.
 const LOCKED_TRIES: usize = 3;
@@ -72,34 +84,36 @@ async fn post_all(
     policies: Policies,
     clock: &dyn Clock,
 ) -> Result<Posted, StoreError> {
-    if let Some(posted) = post_in(connection, commands, policies, (clock, Keys::TakenForNew)).await? {
-        return Ok(posted);
+    let mut keys = Keys::TakenForNew;
+    for _ in 0..OVERTAKEN_TRIES {
+        match post_in(connection, commands, policies, (clock, keys)).await? {
+            Posting::Done(posted) => return Ok(posted),
+            Posting::Overtaken => {}
+            Posting::KeyUsed if keys == Keys::TakenForNew => keys = Keys::Read,
+            Posting::KeyUsed => {
+                return Err(StoreError::Corrupt("a key was used while its account was locked".to_owned()));
+            }
+        }
     }
-    let posted = post_in(connection, commands, policies, (clock, Keys::Read)).await?;
-    posted.ok_or_else(|| StoreError::Corrupt("a key was used while its account was locked".to_owned()))
+    Err(StoreError::Locked)
 }
 
-/// The steps of a batch, in an order in which each is needed: see `load`. Nothing if a key
-/// that was taken for new had been used; nothing was written then.
+/// The steps of a batch, in an order in which each is needed: see `load`.
+///
+/// An account that is not there cannot be locked. It is decided on as one of which nothing is
+/// known, and made at the end with all that was decided: whoever makes it first has decided
+/// first, and a batch that finds others faster begins anew, with their account locked. Accounts
+/// that were there are locked before any is made, and these are made in the order of their ids,
+/// so that no two batches wait for each other.
 async fn post_in(
     connection: &mut PgConnection,
     commands: &[Command],
     policies: Policies,
     (clock, keys): (&dyn Clock, Keys),
-) -> Result<Option<Posted>, StoreError> {
+) -> Result<Posting, StoreError> {
     let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
-    let opened = named::opened(commands);
     let mut transaction = connection.begin().await?;
-    let (mut accounts, mut missing) = load::lock(&mut transaction, &user_ids).await?;
-    missing.retain(|user_id| opened.contains(user_id));
-    let mut made = Vec::new();
-    if !missing.is_empty() {
-        // Begun anew: who waits for accounts while holding others must take them in order.
-        transaction.rollback().await?;
-        transaction = connection.begin().await?;
-        made = load::insert_missing(&mut transaction, &missing, clock.now()).await?;
-        accounts = load::lock(&mut transaction, &user_ids).await?.0;
-    }
+    let (mut accounts, missing) = load::lock(&mut transaction, &user_ids).await?;
     let now = clock.now();
     if keys == Keys::Read {
         load::keys(&mut transaction, &mut accounts, commands.iter()).await?;
@@ -116,7 +130,7 @@ async fn post_in(
         // What was answered before is answered again, whatever has become of the account.
         Err(_) if keys == Keys::TakenForNew => {
             transaction.rollback().await?;
-            return Ok(None);
+            return Ok(Posting::KeyUsed);
         }
         Err(overdrawn) => return Err(overdrawn.into()),
     };
@@ -126,15 +140,19 @@ async fn post_in(
         load::keys(&mut transaction, &mut accounts, refused.map(|(command, _)| command)).await?;
         if accounts.values().any(|state| !state.used_keys.is_empty()) {
             transaction.rollback().await?;
-            return Ok(None);
+            return Ok(Posting::KeyUsed);
         }
     }
-    if !save::save(&mut transaction, &accounts, now).await? {
+    // Before anything that others could wait for while we wait for them.
+    if !save::insert_accounts(&mut transaction, &accounts, &missing, now).await? {
         transaction.rollback().await?;
-        return Ok(None);
+        return Ok(Posting::Overtaken);
+    }
+    if !save::save(&mut transaction, &accounts, &missing, now).await? {
+        transaction.rollback().await?;
+        return Ok(Posting::KeyUsed);
     }
     outbox::insert(&mut transaction, &events_of(&accounts, policies.events), now).await?;
-    save::forget_unused(&mut transaction, &accounts, &made).await?;
     transaction.commit().await?;
-    Ok(Some(posted))
+    Ok(Posting::Done(posted))
 }

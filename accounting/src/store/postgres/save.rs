@@ -1,24 +1,29 @@
 //! The second half of a batch: write what the core decided, one statement a table.
 
-use sqlx::PgConnection;
+use std::collections::BTreeSet;
+
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 use time::OffsetDateTime;
 
 use super::save_resources;
 use crate::ledger::{Account, AccountState, Accounts, Entry, KeyRecord};
 use crate::store::StoreError;
 
-/// Writes every change that `accounts` hold. Not, and says so, if one of the new keys was
+/// Writes every change that `accounts` hold, but for those that were `made`. Not, and says so, if one of the new keys was
 /// used before: the transaction is of no more use then. Keys come first, since a batch that
 /// is posted again makes everything under the same ids again.
 pub(super) async fn save(
     connection: &mut PgConnection,
     accounts: &Accounts,
+    made: &BTreeSet<&str>,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     if !insert_keys(connection, &of_each(accounts, |state| &state.new_keys)).await? {
         return Ok(false);
     }
-    update_accounts(connection, accounts, now).await?;
+    update_accounts(connection, accounts, made, now).await?;
     save_resources::save(connection, accounts).await?;
     insert_entries(connection, &of_each(accounts, |state| &state.entries)).await?;
     Ok(true)
@@ -37,17 +42,48 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
     rows.iter().map(value).collect()
 }
 
+/// Makes those of the `missing` accounts on which something was decided. Not, and says so, if
+/// somebody else has made one of them since: the transaction is of no more use then.
+pub(super) async fn insert_accounts(
+    connection: &mut PgConnection,
+    accounts: &Accounts,
+    missing: &BTreeSet<&str>,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let rows = changed(accounts, |user_id| missing.contains(user_id));
+    if rows.is_empty() {
+        return Ok(true);
+    }
+    let inserted = bind_accounts(
+        "INSERT INTO accounts (user_id, status, user_version, email, username, display_name, available,
+                               reserved, last_seq, last_entry_at, next_due_at, welcome, pending, chain_head,
+                               created_at, updated_at)
+         SELECT user_id, status, user_version, email, username, display_name, available, reserved, last_seq,
+                last_entry_at, next_due_at, welcome, pending, chain_head, $13, $13
+         FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                     $8::bigint[], $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::text[],
+                     $14::bigint[], $15::bytea[]) WITH ORDINALITY
+             AS new (user_id, status, user_version, email, username, display_name, available, reserved,
+                     last_seq, last_entry_at, next_due_at, welcome, pending, chain_head, place)
+         ORDER BY place
+         ON CONFLICT (user_id) DO NOTHING",
+        &rows,
+        now,
+    );
+    Ok(inserted.execute(connection).await?.rows_affected() == rows.len() as u64)
+}
+
 async fn update_accounts(
     connection: &mut PgConnection,
     accounts: &Accounts,
+    made: &BTreeSet<&str>,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    let rows: Vec<&Account> =
-        accounts.values().filter(|state| state.is_changed).map(|state| &state.account).collect();
+    let rows = changed(accounts, |user_id| !made.contains(user_id));
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let updated = bind_accounts(
         "UPDATE accounts SET
              status = new.status, user_version = new.user_version, email = new.email,
              username = new.username, display_name = new.display_name, available = new.available,
@@ -60,25 +96,40 @@ async fn update_accounts(
              AS new (user_id, status, user_version, email, username, display_name, available,
                      reserved, last_seq, last_entry_at, next_due_at, welcome, pending, chain_head)
          WHERE accounts.user_id = new.user_id",
-    )
-    .bind(column(&rows, |account| account.user_id.as_str()))
-    .bind(column(&rows, |account| account.status.word()))
-    .bind(column(&rows, |account| account.user_version))
-    .bind(column(&rows, |account| account.email.as_deref()))
-    .bind(column(&rows, |account| account.username.as_deref()))
-    .bind(column(&rows, |account| account.display_name.as_deref()))
-    .bind(column(&rows, |account| account.available))
-    .bind(column(&rows, |account| account.reserved))
-    .bind(column(&rows, |account| account.last_seq))
-    .bind(column(&rows, |account| account.last_entry_at))
-    .bind(column(&rows, |account| account.next_due_at))
-    .bind(column(&rows, |account| account.welcome.word()))
-    .bind(now)
-    .bind(column(&rows, |account| account.pending))
-    .bind(column(&rows, |account| account.chain_head.as_ref().map(<[u8; 32]>::as_slice)))
-    .execute(connection)
-    .await?;
+        &rows,
+        now,
+    );
+    updated.execute(connection).await?;
     Ok(())
+}
+
+/// The accounts that were changed, of those that `is_meant` takes, in the order of their ids.
+fn changed(accounts: &Accounts, is_meant: impl Fn(&str) -> bool) -> Vec<&Account> {
+    let changed = accounts.iter().filter(|(user_id, state)| state.is_changed && is_meant(user_id));
+    changed.map(|(_, state)| &state.account).collect()
+}
+
+fn bind_accounts<'q>(
+    statement: &'static str,
+    rows: &'q [&'q Account],
+    now: OffsetDateTime,
+) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(statement)
+        .bind(column(rows, |account| account.user_id.as_str()))
+        .bind(column(rows, |account| account.status.word()))
+        .bind(column(rows, |account| account.user_version))
+        .bind(column(rows, |account| account.email.as_deref()))
+        .bind(column(rows, |account| account.username.as_deref()))
+        .bind(column(rows, |account| account.display_name.as_deref()))
+        .bind(column(rows, |account| account.available))
+        .bind(column(rows, |account| account.reserved))
+        .bind(column(rows, |account| account.last_seq))
+        .bind(column(rows, |account| account.last_entry_at))
+        .bind(column(rows, |account| account.next_due_at))
+        .bind(column(rows, |account| account.welcome.word()))
+        .bind(now)
+        .bind(column(rows, |account| account.pending))
+        .bind(column(rows, |account| account.chain_head.as_ref().map(<[u8; 32]>::as_slice)))
 }
 
 async fn insert_entries(connection: &mut PgConnection, rows: &[(&str, &Entry)]) -> Result<(), StoreError> {
@@ -139,20 +190,4 @@ async fn insert_keys(connection: &mut PgConnection, rows: &[(&str, &KeyRecord)])
     .execute(connection)
     .await?;
     Ok(inserted.rows_affected() == rows.len() as u64)
-}
-
-/// Takes back the accounts that were made for this batch and on which nothing was
-/// booked: what is refused leaves nothing behind.
-pub(super) async fn forget_unused(
-    connection: &mut PgConnection,
-    accounts: &Accounts,
-    made: &[String],
-) -> Result<(), StoreError> {
-    let is_unused = |user_id: &&String| accounts.get(*user_id).is_none_or(|state| !state.is_changed);
-    let unused: Vec<&String> = made.iter().filter(is_unused).collect();
-    if !unused.is_empty() {
-        let query = sqlx::query("DELETE FROM accounts WHERE user_id = ANY ($1::text[])");
-        query.bind(unused).execute(connection).await?;
-    }
-    Ok(())
 }
