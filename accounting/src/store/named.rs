@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::ledger::{AccountState, Accounts, Command, MAX_MOVED, Needs, Rejection};
-use crate::store::StoreError;
+use crate::store::{AccountView, StoreError};
 
 /// The users on whose accounts `commands` are, sorted: the order in which every batch
 /// waits for accounts.
@@ -86,6 +86,22 @@ pub(super) fn note_due_until(
 ) {
     if i64::try_from(instants.len()).is_ok_and(|count| count > most) {
         state.due_until = state.due_until.into_iter().chain(instants.max()).min();
+    }
+}
+
+/// Settles what is due on the accounts of a list, in memory. One whose books disagree is listed as
+/// it is stored, rather than that the list fails for it.
+pub(super) fn settle_listed(views: &mut [AccountView], mut due: Accounts, now: OffsetDateTime) {
+    for view in views {
+        let Some(mut state) = due.remove(&view.account.user_id) else { continue };
+        match state.settle(now) {
+            Ok(()) => view.account = state.account,
+            Err(rejection) => tracing::error!(
+                user_id = view.account.user_id,
+                error = %rejection,
+                "what is due on an account cannot be booked; it is listed as it is stored: `accrue audit` says more"
+            ),
+        }
     }
 }
 

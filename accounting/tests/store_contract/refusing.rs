@@ -1,7 +1,7 @@
 //! What is refused changes nothing and disturbs nobody else.
 
 use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Policies, Receipt, Rejection};
-use accrue_accounting::store::StoreError;
+use accrue_accounting::store::{AccountFilter, StoreError};
 use accrue_accounting::{Batcher, PostError, Sweep};
 use accrue_chassis::lifecycle::Lifecycle;
 use futures_util::future::join_all;
@@ -86,6 +86,11 @@ pub(crate) async fn an_account_that_cannot_be_right_fails_alone(fixture: Fixture
     clock.advance(Duration::minutes(10));
     let read = store.account("broken").await;
     assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+    // A list does not fail for it.
+    post(&store, allocate("whole", "k0", 7)).await.expect("room");
+    let listed = store.accounts(&AccountFilter::default(), None, 10).await.expect("listed");
+    let listed: Vec<_> = listed.iter().map(|view| (&*view.account.user_id, view.account.available)).collect();
+    assert_eq!(listed, [("whole", 7), ("broken", 50)]);
 
     let lifecycle = Lifecycle::new();
     let batcher = Batcher::start(&store, Policies::DEFAULT, &lifecycle);

@@ -109,12 +109,8 @@ pub(super) async fn settled_views(
         .filter(|view| view.account.is_due(now))
         .map(|view| (view.account.user_id.clone(), AccountState::new(view.account.clone())))
         .collect();
-    settle(snapshot, &mut due, now).await?;
-    for view in &mut views {
-        if let Some(state) = due.remove(&view.account.user_id) {
-            view.account = state.account;
-        }
-    }
+    due::due(snapshot, &mut due, now, i64::MAX).await?;
+    named::settle_listed(&mut views, due, now);
     Ok(views)
 }
 
