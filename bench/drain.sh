@@ -18,6 +18,7 @@ bench_drain() {
     stop_services
     "$yardstick_program" publish "$rabbitmq" accrue "$BACKLOG" >/dev/null
     drain
+    tell_processor_times "$BACKLOG" message
     echo "consumed without a database: $consumed/s; upserted by UNNEST without a broker: $upserted/s; drained: $drained/s"
     slower=$((consumed < upserted ? consumed : upserted))
     ratio drain "$drained" "$slower"
@@ -42,13 +43,17 @@ upsert() {
 # Sets `drained`: accounts a second, from the first to the last.
 drain() {
     local active=0 first=0 begun=0 end
+    rm -f "$work/accounting.pid"
     start_accounting
+    echo "accounting 0" >"$work/before"
+    processor_times | grep -v '^accounting ' >>"$work/before"
     end=$((SECONDS + 300))
     while [ "$active" -lt "$BACKLOG" ]; do
         active=$(sql "$accounting_database" -c "SELECT count(*) FROM accounts WHERE status = 'active'")
         if [ "$first" = 0 ] && [ "$active" -gt 0 ]; then first=$active begun=$EPOCHREALTIME; fi
         [ "$SECONDS" -lt "$end" ] || { say "only $active of $BACKLOG accounts" && exit 1; }
     done
+    processor_times >"$work/after"
     drained=$(awk -v count="$((BACKLOG - first))" -v begun="$begun" -v ended="$EPOCHREALTIME" \
         'BEGIN { printf "%d", count / (ended - begun) }')
 }

@@ -91,6 +91,7 @@ run_services() {
 start() {
     "$accrue" "$1" </dev/null >"$work/$1.log" 2>&1 &
     running+=("$!")
+    echo "$!" >"$work/$1.pid"
     local listening="\"message\":\"listening\",\"service\":\"$1\",\"address\":\"" end=$((SECONDS + 30))
     until grep -qs "$listening" "$work/$1.log" &&
         printf -v "$1" %s "$(sed -n "s|.*$listening\([^\"]*\)\".*|http://\1|p" "$work/$1.log")" &&
@@ -140,3 +141,35 @@ load() {
 }
 
 ratio() { awk -v name="$1" -v above="$2" -v below="$3" 'BEGIN { printf "ratio %s=%.2f\n", name, above / below }'; }
+
+# Lines `NAME MICROSECONDS`: what each has had of the processors, with the processes below it.
+processor_times() {
+    local server service
+    for service in auth accounting; do
+        [ ! -f "$work/$service.pid" ] || processor_time "$service" "$(<"$work/$service.pid")"
+    done
+    for server in mongodb rabbitmq postgres; do
+        [ ! -f "$work/$server/pid" ] || processor_time "$server" "$(<"$work/$server/pid")"
+    done
+}
+
+# processor_time NAME PID
+processor_time() {
+    ps -A -o pid= -o ppid= | awk -v root="$2" '
+        { parent[$1] = $2 }
+        END {
+            for (pid in parent) {
+                for (up = pid; up in parent && up != root; up = parent[up]) { }
+                if (up == root) print pid
+            }
+        }' | while read -r pid; do cat "/proc/$pid/stat" 2>/dev/null || true; done |
+        awk -v name="$1" -v hertz="$(getconf CLK_TCK)" '
+            { sub(/^.*\) /, ""); sum += $12 + $13 + $14 + $15 }
+            END { printf "%s %d\n", name, sum * 1000000 / hertz }'
+}
+
+# tell_processor_times COUNT WHAT: of each, between the files `before` and `after`.
+tell_processor_times() {
+    paste -d ' ' "$work/before" "$work/after" | awk -v count="$1" -v what="$2" '
+        { printf "processor microseconds a %s, %s: %.0f\n", what, $1, ($4 - $2) / count }'
+}
