@@ -72,3 +72,49 @@ fn allocation(order: &Adjust, credits: i64, actor: &str, now: OffsetDateTime) ->
         recorded_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ledger::account::Account;
+
+    fn state() -> AccountState {
+        AccountState::new(Account::placeholder("u"))
+    }
+
+    #[test]
+    fn a_correction_keeps_within_the_limits() {
+        let mut state = state();
+        state.account.available = 7;
+        for (correction, credits) in [
+            (Correction::By(0), None),
+            (Correction::By(1), Some(1)),
+            (Correction::By(-1), Some(-1)),
+            (Correction::By(CREDITS_LIMIT - 1), Some(CREDITS_LIMIT - 1)),
+            (Correction::By(CREDITS_LIMIT), None),
+            (Correction::By(1 - CREDITS_LIMIT), Some(1 - CREDITS_LIMIT)),
+            (Correction::By(-CREDITS_LIMIT), None),
+            (Correction::SetAvailable(-1), None),
+            (Correction::SetAvailable(0), Some(-7)),
+            (Correction::SetAvailable(7), Some(0)),
+            (Correction::SetAvailable(CREDITS_LIMIT - 1), Some(CREDITS_LIMIT - 8)),
+            (Correction::SetAvailable(CREDITS_LIMIT), None),
+        ] {
+            let expected = credits.ok_or(Rejection::CreditsOutOfRange);
+            assert_eq!(change(&state, correction), expected, "{correction:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_right_already_is_booked_and_makes_nothing() {
+        let mut state = state();
+        let (adjustment_id, change) = (Uuid::from_u128(1), Correction::SetAvailable(0));
+        let order = Adjust { adjustment_id, change, reason: "counted".to_owned() };
+        adjust(&mut state, (&order, "operator"), OffsetDateTime::UNIX_EPOCH).expect("it is right");
+        assert!(state.allocations.get(adjustment_id).is_none());
+        assert_eq!(state.entries.len(), 1);
+        assert!(state.entries[0].draws.is_empty());
+    }
+}

@@ -119,3 +119,46 @@ pub(super) fn split(shares: &[Share], credits: i64) -> (Vec<Share>, Vec<Share>) 
     }
     (first, rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_keeps_an_allocation_open() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let allocation = |remaining, reserved| Allocation {
+            id: Uuid::nil(),
+            credits: 10,
+            remaining,
+            reserved,
+            priority: DEFAULT_PRIORITY,
+            effective_at: None,
+            is_pending: false,
+            expires_at: None,
+            is_voided: false,
+            reason: None,
+            metadata: None,
+            actor: "operator".to_owned(),
+            recorded_at: at,
+        };
+        for (remaining, reserved, status) in [
+            (5, 5, AllocationStatus::Open),
+            (5, 0, AllocationStatus::Open),
+            (0, 5, AllocationStatus::Open),
+            (0, 0, AllocationStatus::Spent),
+        ] {
+            assert_eq!(allocation(remaining, reserved).status(at), status, "{remaining} {reserved}");
+        }
+    }
+
+    #[test]
+    fn a_split_leaves_no_share_of_nothing() {
+        let share = |id, credits| Share { allocation_id: Uuid::from_u128(id), credits };
+        let shares = [share(1, 5), share(2, 5)];
+        assert_eq!(split(&shares, 5), (vec![share(1, 5)], vec![share(2, 5)]));
+        assert_eq!(split(&shares, 7), (vec![share(1, 5), share(2, 2)], vec![share(2, 3)]));
+        assert_eq!(split(&shares, 0), (vec![], shares.to_vec()));
+        assert_eq!(split(&shares, 10), (shares.to_vec(), vec![]));
+    }
+}

@@ -73,3 +73,31 @@ fn a_text_can_be_erased_with_its_salt_and_not_changed() {
     assert!(matches_texts(&entry.seal, None, &[]) && !matches_texts(&entry.seal, Some("counted"), &[]));
     assert_eq!(hash("u", &first("u"), &entry), before);
 }
+
+#[test]
+fn digits_are_hexadecimal() {
+    assert_eq!(hex(&[0x0f, 0xa0, 0x00, 0xff]), "0fa000ff");
+}
+
+#[test]
+fn an_entry_makes_what_it_is_the_first_to_name() {
+    let draw = Draw { allocation_id: Uuid::nil(), remaining: -1, reserved: 0 };
+    for (kind, credits, draws, makes) in [
+        (EntryKind::Adjustment, 5, vec![], Makes::Allocations),
+        (EntryKind::Adjustment, 0, vec![], Makes::Nothing),
+        (EntryKind::Adjustment, -5, vec![draw], Makes::Nothing),
+        (EntryKind::Void, 0, vec![], Makes::Allocation),
+        (EntryKind::Void, -1, vec![draw], Makes::Nothing),
+    ] {
+        let entry = Entry { kind, credits, draws, ..entry() };
+        assert_eq!(entry.makes(), makes, "{entry:?}");
+    }
+}
+
+#[test]
+fn a_draw_of_nothing_names_what_was_pending() {
+    let draw = |id, remaining, reserved| Draw { allocation_id: Uuid::from_u128(id), remaining, reserved };
+    let draws = vec![draw(1, -5, 0), draw(2, 0, 0), draw(3, 0, -5), draw(4, 0, 0)];
+    let moved: Vec<Uuid> = Entry { draws, ..entry() }.pending_moved().collect();
+    assert_eq!(moved, [Uuid::from_u128(2), Uuid::from_u128(4)]);
+}
