@@ -7,7 +7,6 @@ use accrue_testkit::within;
 
 use crate::inflict::last;
 use crate::member::{Member, Service};
-use crate::operation::Operation;
 use crate::proxy::Flow;
 use crate::run::Run;
 use crate::system::Stores;
@@ -121,24 +120,30 @@ pub(super) async fn stop_past_the_lease(run: &mut Run<'_>) {
     run.system.all_members().for_each(|member| member.signal("CONT"));
 }
 
-/// One process of each service is an hour ahead, or behind, until the end.
+/// One process of each service is an hour ahead, or behind, and then ten minutes: by so much tokens are
+/// still taken, so that it books too.
 pub(super) async fn clock(run: &mut Run<'_>) {
-    let shift = if run.dice.percent(50) { "+3600s" } else { "-3600s" };
     let library = fake_clock().expect("the plan leaves this fault out where it is not there");
-    let settings =
-        [("LD_PRELOAD", library.as_str()), ("FAKETIME", shift), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
-    for service in Service::BOTH {
-        let mut members = run.system.members(service);
-        let one: &mut Member = members.pop().expect("there is one");
-        one.kill();
-        one.start_with(&settings);
+    let sign = if run.dice.percent(50) { "+" } else { "-" };
+    for seconds in [3600, 600] {
+        let shift = format!("{sign}{seconds}s");
+        let settings =
+            [("LD_PRELOAD", library.as_str()), ("FAKETIME", &shift), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        for service in Service::BOTH {
+            last_of(run, service).kill();
+            last_of(run, service).start_with(&settings);
+        }
+        let registered = run.registered(&format!("clock{seconds}")).await;
+        run.history.push(registered);
+        last(run.dice.millis(3000..6000)).await;
     }
-    let registered: Operation = run.registered("clock").await;
-    run.history.push(registered);
-    last(run.dice.millis(4000..8000)).await;
     for service in Service::BOTH {
-        run.system.members(service).pop().expect("there is one").kill();
+        last_of(run, service).kill();
     }
+}
+
+fn last_of<'a>(run: &'a mut Run<'_>, service: Service) -> &'a mut Member {
+    run.system.members(service).pop().expect("there is one")
 }
 
 /// The library that shifts clocks, where Debian puts it.
