@@ -5,6 +5,7 @@ use std::time::Duration;
 use accrue_events::broker::{Destination, Message, Publication};
 use accrue_testkit::{Heard, TestRabbit, within};
 use reqwest::Method;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::inflict::last;
@@ -98,33 +99,62 @@ pub(super) async fn duplicates(run: &mut Run<'_>) {
     publish(&run.system, &messages).await;
 }
 
-/// What nobody can read comes among the events, ends as dead letters, and is dropped by an operator.
+/// Everything that is no event, or none that any store could keep.
+fn poisons() -> Vec<Vec<u8>> {
+    let event = json!({
+        "specversion": "1.0", "id": Uuid::now_v7(), "source": "accrue/auth", "subject": "poisoned",
+        "type": "accrue.user.registered.v1", "time": "2026-01-02T03:04:05Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "user_id": "poisoned", "version": 1, "status": "active", "email": "poisoned@example.com",
+            "email_verified": false, "display_name": "P", "registered_at": "2026-01-02T03:04:05Z",
+        },
+    });
+    let changed = |pointer: &str, value: Value| {
+        let mut event = event.clone();
+        *event.pointer_mut(pointer).expect("a part of an event") = value;
+        event.to_string().into_bytes()
+    };
+    vec![
+        Vec::new(),
+        b"not JSON".to_vec(),
+        b"{}".to_vec(),
+        b"\xff\xfe\x00".to_vec(),
+        changed("/specversion", "0.3".into()),
+        changed("/subject", "somebody else".into()),
+        changed("/data", Value::Null),
+        changed("/data/user_id", 7.into()),
+        changed("/data/version", (-1).into()),
+        changed("/data/status", "deleted".into()),
+        changed("/data/display_name", "N\0L".into()),
+        changed("/data/display_name", "x".repeat(300 * 1024).into()),
+        changed("/time", "yesterday".into()),
+    ]
+}
+
+/// What nobody can read comes among the events, ends as dead letters, and is dropped by an operator. What
+/// is only not for us is passed over.
 pub(super) async fn poison(run: &mut Run<'_>) {
-    let bodies: [&[u8]; 6] = [
-        b"",
-        b"not JSON",
-        b"{}",
-        b"\xff\xfe\x00",
-        br#"{"specversion":"1.0","id":"1","source":"x","type":"accrue.user.registered.v1"}"#,
-        br#"{"specversion":"1.0","id":"1","source":"x","type":"accrue.user.registered.v1","data":{"user_id":7}}"#,
-    ];
-    let poison = |body: &[u8]| Message {
+    let message = |body: Vec<u8>| Message {
         id: Uuid::now_v7(),
         routing_key: "user.registered".to_owned(),
         content_type: "application/cloudevents+json".to_owned(),
-        body: body.to_vec(),
+        body,
         traceparent: None,
     };
-    let mut messages: Vec<Message> = bodies.into_iter().map(poison).collect();
+    let poison: Vec<Message> = poisons().into_iter().map(message).collect();
+    let foreign = json!({"specversion": "1.0", "type": "accrue.user.promoted.v1"});
+    let mut messages = poison.clone();
+    messages.push(message(foreign.to_string().into_bytes()));
     run.dice.shuffle(&mut messages);
     publish(&run.system, &messages).await;
     within(Duration::from_mins(1), "all of it is given up on", async || {
-        run.system.depth().await.is_some_and(|depth| depth.dead_letters == messages.len() as u64)
+        run.system.depth().await.is_some_and(|depth| depth.dead_letters == poison.len() as u64)
     })
     .await;
     let paused = run.load().pause().await;
     drained(&run.system).await;
-    for message in &messages {
+    for message in &poison {
         let path = format!("/v1/admin/dead-letters/{}", message.id);
         let reply = send(run.system.request(Method::DELETE, Service::Accounting, 0, &path)).await;
         assert_eq!(reply.expect("an answer").status, 204, "I8: {} is no dead letter", message.id);
