@@ -74,8 +74,12 @@ mkdir -p "$work"
 work=$(cd "$work" && pwd)
 checkout=$work/checkout
 export CARGO_TARGET_DIR=$work/target
-said=$(mktemp)
-trap 'rm -f -- "$said"; restore' EXIT
+# What the runs leave, and PostgreSQL's files, which belong to a user of its own.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/accrue-mutants.XXXXXX")
+export TMPDIR
+chmod 711 "$TMPDIR"
+said=$TMPDIR/said
+trap 'rm -rf -- "$TMPDIR"; restore' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

@@ -51,7 +51,11 @@ absent() {
 main() {
     case "${1:-}" in
     start | kill | stop) [ $# -eq 2 ] || { usage >&2; exit 2; } ;;
-    prepare) [ $# -eq 1 ] && prepare_server && exit 0 || { usage >&2; exit 2; } ;;
+    prepare)
+        [ $# -eq 1 ] || { usage >&2; exit 2; }
+        prepare_server
+        exit 0
+        ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
