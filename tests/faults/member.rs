@@ -24,6 +24,12 @@ pub(crate) struct Links {
     pub(crate) to_database: Link,
 }
 
+impl Links {
+    pub(crate) async fn to(broker: &str, database: &str) -> Self {
+        Self { to_broker: Link::to(broker).await, to_database: Link::to(database).await }
+    }
+}
+
 pub(crate) struct Member {
     command: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,

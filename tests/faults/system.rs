@@ -46,24 +46,18 @@ impl System {
         let (auth, accounting) = ([free_url(dice), free_url(dice)], [free_url(dice), free_url(dice)]);
         let mut members = Vec::new();
         for url in &auth {
-            let links = Links {
-                to_broker: Link::to(stores.2.url()).await,
-                to_database: Link::to(stores.0.url()).await,
-            };
+            let links = Links::to(stores.2.url(), stores.0.url()).await;
             let mut environment = settings(&stores, &links);
             environment.push(set("AUTH_DATABASE_URL", &links.to_database.instead_of(stores.0.url())));
             environment.push(set("AUTH_LISTEN", url.authority()));
             members.push((Service::Auth, Member::new(&["auth"], environment, Some(links))));
         }
+        let keys = auth[0].join("/.well-known/jwks.json").expect("a path");
         for url in &accounting {
-            let links = Links {
-                to_broker: Link::to(stores.2.url()).await,
-                to_database: Link::to(stores.1.url()).await,
-            };
+            let links = Links::to(stores.2.url(), stores.1.url()).await;
             let mut environment = settings(&stores, &links);
             environment.push(set("ACCOUNTING_DATABASE_URL", &links.to_database.instead_of(stores.1.url())));
             environment.push(set("ACCOUNTING_LISTEN", url.authority()));
-            let keys = auth[0].join("/.well-known/jwks.json").expect("a path");
             environment.push(set("ACCOUNTING_JWKS_URL", keys.as_str()));
             members.push((Service::Accounting, Member::new(&["accounting"], environment, Some(links))));
         }
