@@ -29,6 +29,15 @@ pub trait Outbox: Send + Sync + 'static {
     /// Ends the claim, so that what is left can be claimed at once.
     async fn release(&self, claim: &Claim) -> Result<(), OutboxError>;
 
+    /// A relay of this process runs from now on, whose claims hold for `lease`: a store may
+    /// lease to it what it writes, and hand it over without being asked.
+    fn relay_begins(&self, _lease: Duration) {}
+
+    /// That relay has ended: what was handed over and not published can be claimed at once.
+    async fn relay_ended(&self) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
     /// How much waits.
     async fn backlog(&self) -> Result<Backlog, OutboxError>;
 }

@@ -137,6 +137,7 @@ impl Relay {
     pub async fn run(mut self, stop: CancellationToken) {
         let wake = Arc::clone(&self.wake);
         let mut backoff = Backoff::for_reconnect();
+        self.outbox.relay_begins(LEASE);
         while !stop.is_cancelled() {
             // Registered before the outbox is looked at: what is written in
             // between must wake us.
@@ -176,6 +177,9 @@ impl Relay {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+        if let Err(error) = self.outbox.relay_ended().await {
+            tracing::debug!(%error, "what was not published could not be released; its lease will end");
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::StoreError;
+use super::handover::Lease;
 use super::mail_fields::{self, Mails, Tickets};
 use crate::domain::{
     Digest, DisplayName, EmailAddress, KeptReply, KeptRequest, NewUser, Role, Roles, User, UserChange,
@@ -19,7 +20,7 @@ use crate::domain::{
 use crate::store::Login;
 
 /// A user and what is written with them. `outbox_due`, `lease` and `leaving` are set
-/// by updates that name them, and not read with the user.
+/// by updates that name them, or at the start, and not read with the user.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct UserDocument {
     #[serde(rename = "_id")]
@@ -47,6 +48,9 @@ pub(super) struct UserDocument {
     /// When the oldest entry was written; absent when none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     outbox_due: Option<DateTime>,
+    /// Whose it is to publish them, where that is clear from the start.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<Lease>,
     /// Mail that waits to be sent. `mail_lease` and `mail_tries` are set by updates.
     #[serde(default, skip_serializing_if = "Mails::is_empty")]
     mail: Mails,
@@ -115,6 +119,7 @@ impl UserDocument {
             }),
             outbox: vec![OutboxEntry::from(&new.event)],
             outbox_due: Some(to_bson(user.created_at)),
+            lease: None,
             mail: mail_fields::mails(new.posting.as_ref()),
             mail_due: new.posting.as_ref().map(|posting| to_bson(posting.written_at)),
             tickets: mail_fields::tickets(new.posting.as_ref()),
@@ -139,6 +144,7 @@ impl UserDocument {
             idempotency: key,
             outbox: vec![OutboxEntry::from(&change.event)],
             outbox_due: Some(to_bson(change.changed_at)),
+            lease: None,
             mail: Mails::new(),
             mail_due: None,
             tickets: Tickets::new(),

@@ -5,6 +5,7 @@ mod changing;
 mod clients;
 mod document;
 mod fault;
+mod handover;
 mod leaving;
 mod mail;
 mod mail_fields;
@@ -19,6 +20,7 @@ mod throttles;
 mod users;
 mod versions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use accrue_chassis::clock::SharedClock;
@@ -28,6 +30,7 @@ use mongodb::options::{
 use mongodb::{Client, Collection, Database};
 
 use self::document::UserDocument;
+use self::handover::Handover;
 use super::calls::Calls;
 use super::{OpenError, StoreError};
 
@@ -48,6 +51,7 @@ pub(super) struct MongoStore {
     users: Collection<UserDocument>,
     calls: Calls,
     clock: SharedClock,
+    handover: Arc<Handover>,
 }
 
 impl MongoStore {
@@ -58,7 +62,7 @@ impl MongoStore {
         let client = Client::with_options(options).map_err(fault::settings)?;
         let database = client.database(&name);
         let users = database.collection(USERS);
-        let store = Self { database, users, calls: Calls::new(), clock };
+        let store = Self { database, users, calls: Calls::new(), clock, handover: Arc::default() };
         store.ping_server().await?;
         if migrate {
             store.create_indexes().await?;
@@ -94,5 +98,7 @@ async fn options(url: &str) -> Result<ClientOptions, OpenError> {
     Ok(options)
 }
 
+#[cfg(test)]
+mod handing_tests;
 #[cfg(test)]
 mod tests;

@@ -7,14 +7,17 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{DateTime, Document, Uuid as BsonUuid, doc};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::document::{OutboxDocument, UserDocument, from_bson, object_id, to_bson, to_bson_uuid};
+use super::handover::Next;
 use super::{MongoStore, StoreError, fault};
 
+/// How often one claim looks while something is written meanwhile.
+const LOOKS: usize = 2;
 /// How often a claim looks again when others were faster.
 const CLAIM_TRIES: usize = 3;
 
@@ -29,17 +32,37 @@ struct Due {
 impl Outbox for MongoStore {
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Claim, OutboxError> {
         let (users, now) = (self.users.clone(), self.clock.now());
-        Ok(self.calls.run(async move { claim(&users, limit, now, lease).await }).await?)
+        let nothing = Claim { token: Uuid::nil(), entries: Vec::new() };
+        for _ in 0..LOOKS {
+            match self.handover.next(limit, now) {
+                Next::Take(claim) => return Ok(claim),
+                Next::Rest => return Ok(nothing),
+                Next::Look => {}
+            }
+            let users = users.clone();
+            let claimed = self.calls.run(async move { claim(&users, limit, now, lease).await }).await;
+            // There may be more, or what there is could not be seen.
+            if claimed.as_ref().map_or(true, |claim| !claim.entries.is_empty()) {
+                self.handover.note_write();
+                return Ok(claimed?);
+            }
+        }
+        Ok(nothing)
     }
 
     async fn mark_published(&self, claim: &Claim, confirmed: &[Entry]) -> Result<(), OutboxError> {
         let (users, token) = (self.users.clone(), claim.token);
         let owners = owners(confirmed);
-        let events: Vec<_> = confirmed.iter().map(|entry| to_bson_uuid(entry.message.id)).collect();
-        let pull = doc! { "$pull": { "outbox": { "id": { "$in": events } } }, "$unset": { "lease": "" } };
+        let events: Vec<BsonUuid> = confirmed.iter().map(|entry| to_bson_uuid(entry.message.id)).collect();
+        let pull =
+            doc! { "$pull": { "outbox": { "id": { "$in": events.clone() } } }, "$unset": { "lease": "" } };
+        let is_new = self.handover.is_of(claim);
         Ok(self
             .calls
             .run(async move {
+                if is_new && empty_at_once(&users, &owners, token, &events).await? {
+                    return Ok(());
+                }
                 users.update_many(held(&owners, token), pull).await.map_err(fault::store)?;
                 unset_due_where_empty(&users, &owners).await
             })
@@ -49,6 +72,7 @@ impl Outbox for MongoStore {
     async fn release(&self, claim: &Claim) -> Result<(), OutboxError> {
         let (users, token) = (self.users.clone(), claim.token);
         let owners = owners(&claim.entries);
+        self.handover.note_write();
         Ok(self
             .calls
             .run(async move {
@@ -56,6 +80,15 @@ impl Outbox for MongoStore {
                 users.update_many(held(&owners, token), unset).await.map(drop).map_err(fault::store)
             })
             .await?)
+    }
+
+    fn relay_begins(&self, lease: Duration) {
+        self.handover.begin(lease);
+    }
+
+    async fn relay_ended(&self) -> Result<(), OutboxError> {
+        let left = self.handover.end();
+        if left.entries.is_empty() { Ok(()) } else { self.release(&left).await }
     }
 
     async fn backlog(&self) -> Result<Backlog, OutboxError> {
@@ -147,6 +180,22 @@ async fn read_held(
         unset_due_where_empty(users, &empty).await?;
     }
     Ok(documents.into_iter().flat_map(OutboxDocument::into_entries).collect())
+}
+
+/// What was handed over is all that is in its outbox, unless the user has changed since: so one
+/// update does what takes two otherwise. Says whether it did for all of them.
+async fn empty_at_once(
+    users: &Collection<UserDocument>,
+    owners: &[ObjectId],
+    token: Uuid,
+    events: &[BsonUuid],
+) -> Result<bool, StoreError> {
+    let mut alone = held(owners, token);
+    alone.insert("outbox", doc! { "$size": 1 });
+    alone.insert("outbox.id", doc! { "$in": events });
+    let update = doc! { "$set": { "outbox": [] }, "$unset": { "lease": "", "outbox_due": "" } };
+    let done = users.update_many(alone, update).await.map_err(fault::store)?;
+    Ok(usize::try_from(done.matched_count).is_ok_and(|count| count == owners.len()))
 }
 
 /// A second update, matched by the empty array: a writer may have pushed an entry

@@ -4,6 +4,7 @@ use mongodb::Collection;
 use mongodb::bson::doc;
 
 use super::document::UserDocument;
+use super::handover::Lease;
 use super::rivals::{self, Rival};
 use super::{StoreError, fault};
 use crate::domain::NewUser;
@@ -14,8 +15,10 @@ use crate::store::Registration;
 pub(super) async fn register(
     users: &Collection<UserDocument>,
     new: NewUser,
+    lease: Option<Lease>,
 ) -> Result<Registration, StoreError> {
-    let document = UserDocument::new(&new)?;
+    let mut document = UserDocument::new(&new)?;
+    document.lease = lease;
     match users.insert_one(&document).await {
         Ok(_) => Ok(Registration::Registered(new.user)),
         Err(error) if fault::is_duplicate_key(&error) => {

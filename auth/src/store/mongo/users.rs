@@ -1,5 +1,8 @@
 //! Users in MongoDB.
 
+use std::sync::Arc;
+
+use accrue_events::outbox::Entry;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
@@ -19,8 +22,21 @@ impl UserStore for MongoStore {
     }
 
     async fn register(&self, new: NewUser) -> Result<Registration, StoreError> {
-        let users = self.users.clone();
-        self.calls.run(async move { registering::register(&users, new).await }).await
+        let (users, handover) = (self.users.clone(), Arc::clone(&self.handover));
+        let (lease, until) = handover.lease(self.clock.now()).unzip();
+        let entry = Entry { owner: new.user.user_id.clone(), message: new.event.clone() };
+        let registering = async move {
+            let registered = registering::register(&users, new, lease).await;
+            // Not on the way back from here: the process goes on, also when nobody waits.
+            match (&registered, until) {
+                (Ok(Registration::Registered(_)), Some(until)) => handover.hand(until, entry),
+                (Ok(Registration::Registered(_)), None) | (Err(_), _) => handover.note_write(),
+                // Nothing was written.
+                (Ok(_), _) => {}
+            }
+            registered
+        };
+        self.calls.run(registering).await
     }
 
     async fn kept_reply(&self, key: IdempotencyKey) -> Result<Option<KeptReply>, StoreError> {
@@ -46,12 +62,23 @@ impl UserStore for MongoStore {
 
     async fn change(&self, change: UserChange) -> Result<Changed, StoreError> {
         let (users, now) = (self.users.clone(), self.clock.now());
-        self.calls.run(async move { changing::change(&users, change, now).await }).await
+        let handover = Arc::clone(&self.handover);
+        let changing = async move {
+            let changed = changing::change(&users, change, now).await;
+            handover.note_write();
+            changed
+        };
+        self.calls.run(changing).await
     }
 
     async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
-        let users = self.users.clone();
-        self.calls.run(async move { versions::replay(&users, &replay).await }).await
+        let (users, handover) = (self.users.clone(), Arc::clone(&self.handover));
+        let replaying = async move {
+            let replayed = versions::replay(&users, &replay).await;
+            handover.note_write();
+            replayed
+        };
+        self.calls.run(replaying).await
     }
 
     async fn versions(

@@ -1,0 +1,192 @@
+//! Events that are leased to this process's relay as they are written, so that it need not
+//! look for them: see `docs/decisions/0023-new-events-are-handed-to-the-relay.md`.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use accrue_events::outbox::{Claim, Entry};
+use mongodb::bson::{DateTime, Uuid as BsonUuid};
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::document::{to_bson, to_bson_uuid};
+
+/// Entries that wait for the relay in memory at most: a window of it. What is written beyond
+/// is not leased, and found like any other.
+const MOST: usize = 256;
+/// How often the outbox is looked at though nothing was written to it by this process.
+const LOOK_AFTER: Duration = Duration::from_millis(900);
+/// How often it is at least, while there is always something in memory.
+const LOOK_MEANWHILE: Duration = Duration::from_millis(100);
+
+/// A lease as it stands in a user's document.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Lease {
+    token: BsonUuid,
+    until: DateTime,
+}
+
+/// What a process hands from its writers to its relay.
+#[derive(Default)]
+pub(super) struct Handover(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// How long a lease holds; none while no relay runs.
+    lease: Option<Duration>,
+    token: Uuid,
+    waiting: VecDeque<(OffsetDateTime, Entry)>,
+    /// Whether this process has written something that is in no memory.
+    is_written: bool,
+    looked_at: Option<Instant>,
+}
+
+/// What a relay is to do next.
+pub(super) enum Next {
+    /// Publish what was handed over.
+    Take(Claim),
+    /// Look at the outbox.
+    Look,
+    /// Nothing, until it is woken or its time has come.
+    Rest,
+}
+
+impl Handover {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A relay runs from now on, whose claims hold for `lease`.
+    pub(super) fn begin(&self, lease: Duration) {
+        *self.state() = State { lease: Some(lease), token: Uuid::new_v4(), ..State::default() };
+    }
+
+    /// No relay runs any more. Gives what it has not come to.
+    pub(super) fn end(&self) -> Claim {
+        let state = std::mem::take(&mut *self.state());
+        Claim { token: state.token, entries: state.waiting.into_iter().map(|(_, entry)| entry).collect() }
+    }
+
+    /// The lease with which an entry is to be written now, if it can be handed over, and its end.
+    pub(super) fn lease(&self, now: OffsetDateTime) -> Option<(Lease, OffsetDateTime)> {
+        let state = self.state();
+        let until = now + state.lease.filter(|_| state.waiting.len() < MOST)?;
+        Some((Lease { token: to_bson_uuid(state.token), until: to_bson(until) }, until))
+    }
+
+    /// Hands over an entry that was written with a lease until then.
+    pub(super) fn hand(&self, until: OffsetDateTime, entry: Entry) {
+        let mut state = self.state();
+        // Written for a relay that has ended since: its lease ends by itself.
+        if state.lease.is_some() {
+            state.waiting.push_back((until, entry));
+        }
+    }
+
+    /// Something was written that the relay has to look for.
+    pub(super) fn note_write(&self) {
+        self.state().is_written = true;
+    }
+
+    /// What to do next. Of what was handed over up to `limit`, and nothing whose lease is
+    /// more than half over: it will be found, by whoever looks first.
+    pub(super) fn next(&self, limit: usize, now: OffsetDateTime) -> Next {
+        let mut state = self.state();
+        let Some(lease) = state.lease else { return Next::Look };
+        let since = state.looked_at.map(|at| at.elapsed());
+        let looks_after = if state.is_written { LOOK_MEANWHILE } else { LOOK_AFTER };
+        let must_look = since.is_none_or(|since| since >= looks_after);
+        state.waiting.retain(|(until, _)| *until - lease / 2 > now);
+        if state.waiting.is_empty() || must_look {
+            if !must_look && !state.is_written {
+                return Next::Rest;
+            }
+            state.looked_at = Some(Instant::now());
+            state.is_written = false;
+            return Next::Look;
+        }
+        let count = state.waiting.len().min(limit);
+        let entries = state.waiting.drain(..count).map(|(_, entry)| entry).collect();
+        Next::Take(Claim { token: state.token, entries })
+    }
+
+    /// Whether a claim is one of what was handed over.
+    pub(super) fn is_of(&self, claim: &Claim) -> bool {
+        let state = self.state();
+        state.lease.is_some() && state.token == claim.token
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use accrue_events::broker::Message;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const LEASE: Duration = Duration::from_secs(10);
+
+    fn entry(owner: &str) -> Entry {
+        let message = Message {
+            id: Uuid::nil(),
+            routing_key: String::new(),
+            content_type: String::new(),
+            body: Vec::new(),
+            traceparent: None,
+        };
+        Entry { owner: owner.to_owned(), message }
+    }
+
+    fn owners(next: Next) -> Vec<String> {
+        match next {
+            Next::Take(claim) => claim.entries.into_iter().map(|entry| entry.owner).collect(),
+            Next::Look => vec!["(look)".to_owned()],
+            Next::Rest => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_written_for_a_relay_is_handed_to_it() {
+        let handover = Handover::default();
+        assert!(handover.lease(NOW).is_none(), "no relay runs");
+        assert_eq!(owners(handover.next(9, NOW)), ["(look)"]);
+        handover.begin(LEASE);
+        assert_eq!(owners(handover.next(9, NOW)), ["(look)"], "what others have left");
+        assert!(owners(handover.next(9, NOW)).is_empty());
+        for owner in ["a", "b", "c"] {
+            let (_, until) = handover.lease(NOW).expect("a relay runs");
+            handover.hand(until, entry(owner));
+        }
+        assert_eq!(owners(handover.next(2, NOW)), ["a", "b"]);
+        assert_eq!(owners(handover.next(2, NOW)), ["c"]);
+        handover.note_write();
+        assert_eq!(owners(handover.next(2, NOW)), ["(look)"]);
+        assert!(owners(handover.next(2, NOW)).is_empty());
+    }
+
+    #[test]
+    fn what_waited_too_long_is_left_to_whoever_finds_it() {
+        let handover = Handover::default();
+        handover.begin(LEASE);
+        handover.next(9, NOW);
+        handover.hand(NOW + LEASE, entry("a"));
+        handover.hand(NOW + LEASE + LEASE / 2, entry("b"));
+        assert_eq!(owners(handover.next(9, NOW + LEASE / 2)), ["b"]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_goes_with_the_relay() {
+        let handover = Handover::default();
+        handover.begin(LEASE);
+        for _ in 0..MOST {
+            let (_, until) = handover.lease(NOW).expect("there is room");
+            handover.hand(until, entry("a"));
+        }
+        assert!(handover.lease(NOW).is_none(), "there is none");
+        assert_eq!(handover.end().entries.len(), MOST);
+        handover.hand(NOW + LEASE, entry("late"));
+        assert!(handover.end().entries.is_empty());
+    }
+}
