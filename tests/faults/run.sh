@@ -64,6 +64,13 @@ export FAULTS_RUNS=$runs
 # Its name and its directory are what the functions of tests/servers/ go by.
 name=faults
 dir=$(mktemp -d "${TMPDIR:-/tmp}/accrue-faults.XXXXXX")
+tests=
+interrupted() {
+    [ -z "$tests" ] || kill -KILL -- "-$tests" 2>/dev/null || true
+    rm -rf -- "$dir"
+    exit 130
+}
+trap interrupted INT TERM
 say() { echo "$name: $*" >&2; }
 absent() { say "$*: the fault \"clock\" is left out"; }
 # shellcheck source=tests/servers/programs.sh
@@ -82,12 +89,16 @@ cargo test -q -p accrue --locked --test faults --no-run >"$log" 2>&1 || {
     exit 4
 }
 code=0
-RUST_BACKTRACE=0 cargo test -p accrue --locked --test faults -- --nocapture --test-threads 1 >"$log" 2>&1 &
+# In a process group of their own, so that the processes under test can be ended with them.
+set -m
+RUST_BACKTRACE=0 cargo test -p accrue --locked --test faults -- --nocapture --test-threads 1 </dev/null >"$log" 2>&1 &
 tests=$!
-trap 'kill "$tests" 2>/dev/null; exit 130' INT TERM
-# What it tells of its runs, as it goes.
-tail -n +1 -F --pid "$tests" "$log" 2>/dev/null | grep --line-buffered -E '^(on|run|held|SKIP) ' || true
+set +m
+# What it tells of its runs, as it goes; waited for, so that a signal does not wait.
+tail -n +1 -F --pid "$tests" "$log" 2>/dev/null | grep --line-buffered -E '^(on|run|held|SKIP) ' &
 wait "$tests" || code=1
+wait "$!" || true
+tests=
 if [ "$code" = 1 ]; then
     grep -h -A 6 'panicked at' "$log" | grep -v '^{' | head -n 30 || tail -n 5 "$log"
     echo "broke in the last run named above; the same seed and --first repeat it; log: $log"
