@@ -9,7 +9,7 @@ pub mod directory;
 mod http;
 pub mod ledger;
 mod own_events;
-mod queue_depth;
+mod queues;
 pub mod rates;
 mod service;
 pub mod store;

@@ -19,7 +19,7 @@ use crate::consumer::Consumer;
 use crate::directory::{Checks, UserDirectory};
 use crate::http;
 use crate::own_events::OwnEvents;
-use crate::queue_depth::QueueDepth;
+use crate::queues::Queues;
 use crate::store::{LedgerStore, Placeholders};
 use crate::sweep::Sweep;
 
@@ -86,7 +86,7 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
         newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
         dead_letters: broker.dead_letters(),
     };
-    lifecycle.spawn_worker(QueueDepth::new(broker).run(lifecycle.worker_token()));
+    lifecycle.spawn_worker(Queues::new(broker).run(lifecycle.worker_token()));
     let (router, document) = http::routes(accounting);
     let tokens = &config.tokens;
     let keys = RemoteKeys::new(tokens.jwks_url.clone(), keys_link)?;

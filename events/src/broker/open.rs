@@ -20,6 +20,11 @@ pub(super) trait Adapter: Send + Sync + 'static {
     fn subscriber(&self) -> Arc<dyn Subscriber>;
     fn dead_letters(&self) -> Arc<dyn DeadLetters>;
     async fn depth(&self) -> Result<Depth, BrokerError>;
+
+    /// By default nothing can be missing.
+    async fn tend(&self) -> Result<Depth, BrokerError> {
+        self.depth().await
+    }
 }
 
 /// How many messages wait in each queue; on RabbitMQ those that are being
@@ -119,6 +124,16 @@ impl Broker {
     /// [`BrokerError`] when the broker cannot be asked.
     pub async fn depth(&self) -> Result<Depth, BrokerError> {
         self.0.depth().await
+    }
+
+    /// Declares again what somebody has deleted, which is noticed nowhere else while all
+    /// connections hold and another queue takes what is published, and counts what waits. As
+    /// costly as [`Broker::depth`].
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the broker is away, or has a queue of that name that is made otherwise.
+    pub async fn tend(&self) -> Result<Depth, BrokerError> {
+        self.0.tend().await
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::inflict::last;
+use crate::inflict::hold_for;
 use crate::member::Service;
 use crate::reply::send;
 use crate::run::Run;
@@ -27,13 +27,29 @@ fn rabbit(system: &System) -> &TestRabbit {
 pub(super) async fn lose_topology(run: &mut Run<'_>) {
     rabbit(&run.system).lose_topology().await;
     run.needs_replay = true;
-    last(run.dice.millis(500..3000)).await;
+    hold_for(run.dice.millis(500..3000)).await;
 }
 
-/// What is published reaches no queue, which the broker says.
+/// What is published reaches no queue, which the broker says; or it reaches somebody else's alone, which
+/// nobody is told: the binding comes back, and what was published meanwhile is for a replay.
 pub(super) async fn lose_binding(run: &mut Run<'_>) {
+    let mut someone_else = None;
+    if run.dice.percent(50) {
+        someone_else = Some(rabbit(&run.system).listen("users", "user.#").await);
+    }
     rabbit(&run.system).lose_binding().await;
-    last(run.dice.millis(500..3000)).await;
+    hold_for(run.dice.millis(500..3000)).await;
+    if someone_else.is_some() {
+        within(Duration::from_secs(20), "the binding comes back by itself", async || {
+            let registered = run.registered(&format!("bound{}", Uuid::new_v4())).await;
+            let user_id = registered.user_id.clone().expect("it was acknowledged");
+            run.history.push(registered);
+            hold_for(Duration::from_millis(500)).await;
+            run.system.account(&user_id).await["status"] == "active"
+        })
+        .await;
+        run.needs_replay = true;
+    }
 }
 
 /// The queue is full while nobody consumes.
@@ -52,7 +68,7 @@ pub(super) async fn overflow(run: &mut Run<'_>) {
     })
     .await;
     run.system.restart(Service::Accounting);
-    last(run.dice.millis(500..3000)).await;
+    hold_for(run.dice.millis(500..3000)).await;
     servers.rabbitmq.control(&["clear_policy", "full"]).await;
 }
 
@@ -64,7 +80,7 @@ pub(super) async fn memory_alarm(run: &mut Run<'_>) {
         let registered = run.registered(&format!("alarm{number}")).await;
         run.history.push(registered);
     }
-    last(run.dice.millis(3000..8000)).await;
+    hold_for(run.dice.millis(3000..8000)).await;
     servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.4"]).await;
 }
 
@@ -78,7 +94,7 @@ async fn publish(system: &System, messages: &[Message]) {
 /// Every event comes ten times more, in any order, those that are stale by then among them.
 pub(super) async fn duplicates(run: &mut Run<'_>) {
     let listener = rabbit(&run.system).listen("users", "user.#").await;
-    last(run.dice.millis(3000..6000)).await;
+    hold_for(run.dice.millis(3000..6000)).await;
     let registered = run.registered("heard").await;
     run.history.push(registered);
     let mut heard: Vec<Heard> = Vec::new();

@@ -14,6 +14,7 @@ mod walk;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lapin::Connection;
 
 use self::connection::Endpoint;
 use self::dead_letters::RabbitDeadLetters;
@@ -38,6 +39,12 @@ impl RabbitBroker {
     pub(super) fn new(url: &str, trust: Trust, topology: Topology) -> Result<Self, OpenError> {
         Ok(Self { endpoint: Arc::new(Endpoint::parse(url, trust, topology)?) })
     }
+
+    async fn count(&self, connection: Connection) -> Result<Depth, BrokerError> {
+        let depth = topology::depth(&connection, &self.endpoint.topology).await;
+        connection::close(connection).await;
+        depth
+    }
 }
 
 #[async_trait]
@@ -55,9 +62,10 @@ impl Adapter for RabbitBroker {
     }
 
     async fn depth(&self) -> Result<Depth, BrokerError> {
-        let connection = self.endpoint.connect("depth").await?;
-        let depth = topology::depth(&connection, &self.endpoint.topology).await;
-        connection::close(connection).await;
-        depth
+        self.count(self.endpoint.connect("depth").await?).await
+    }
+
+    async fn tend(&self) -> Result<Depth, BrokerError> {
+        self.count(self.endpoint.connect_and_declare("tending").await?).await
     }
 }

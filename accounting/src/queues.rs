@@ -1,4 +1,5 @@
-//! How many messages wait at the broker, looked at every few seconds for `/metrics`.
+//! The queues at the broker, looked at every few seconds: declared again where somebody deleted
+//! them or a binding, and counted for `/metrics`.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 /// Between two looks: each takes a connection of its own.
 const REST: Duration = Duration::from_secs(5);
 
-/// Keeps the gauge `broker_queue_depth` true.
-pub(crate) struct QueueDepth(Broker);
+/// Keeps the queues there, and the gauge `broker_queue_depth` true.
+pub(crate) struct Queues(Broker);
 
-impl QueueDepth {
+impl Queues {
     pub(crate) fn new(broker: Broker) -> Self {
         Self(broker)
     }
@@ -21,11 +22,11 @@ impl QueueDepth {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let look = async {
             loop {
-                // First, too: on a new broker somebody has yet to declare the queues.
+                // First, too: the consumer is just declaring them.
                 tokio::time::sleep(REST).await;
-                match self.0.depth().await {
+                match self.0.tend().await {
                     Ok(depth) => tell(depth),
-                    Err(error) => tracing::debug!(%error, "the queues could not be looked at"),
+                    Err(error) => tracing::debug!(%error, "the queues could not be looked after"),
                 }
             }
         };
