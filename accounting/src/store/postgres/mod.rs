@@ -4,6 +4,7 @@ mod audit;
 mod balance;
 mod batch_keys;
 mod burn;
+mod disk;
 mod due;
 mod load;
 mod made;
@@ -153,6 +154,7 @@ impl PostgresLedger {
             .clone()
             .max_connections(u32::try_from(lanes).unwrap_or(u32::MAX))
             .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(disk::wait_for_it(connection)))
             .connect_lazy_with(options.clone().options(BATCHES));
         let outbox = pool.clone().max_connections(OUTBOX).connect_lazy_with(options.clone());
         // A filter that is not given must not keep the plan from the index of another.
