@@ -1,6 +1,7 @@
 //! Publishes accounting's own events out of the ledger's outbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::health::{Link, Readiness};
@@ -15,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::ledger::EventPolicy;
 use crate::store::LedgerStore;
 
-/// The relay of accounting's own events. Where they are off it runs only if some are left
+/// Between two looks for events where they are off: they are left by processes that had them on.
+const REST: Duration = Duration::from_secs(5);
+
+/// The relay of accounting's own events. Where they are off it runs only once some are left
 /// from when they were on: what was written with a booking is to be heard of.
 pub struct OwnEvents {
     store: Arc<dyn LedgerStore>,
@@ -40,45 +44,46 @@ impl OwnEvents {
         Self { store: Arc::clone(store), relay, link, is_on: policy != EventPolicy::Off }
     }
 
-    /// Adds what tells how they do to what is looked at, where they are on.
+    /// Adds what tells how they do to what is looked at: how many wait in any case, whether the
+    /// broker takes them where they are on.
     pub(crate) fn watched(&self, readiness: Readiness, collectors: &mut Vec<Collector>) -> Readiness {
-        if !self.is_on {
-            return readiness;
-        }
         collectors.push(gauges("accounting", Arc::<dyn LedgerStore>::clone(&self.store)));
-        readiness.want("own_events", self.link.clone())
+        if self.is_on { readiness.want("own_events", self.link.clone()) } else { readiness }
     }
 
-    /// Publishes until `stop`; or ends at once where events are off and none is left.
+    /// Publishes until `stop`; where events are off, from the moment at which some are left.
     pub async fn run(self, stop: CancellationToken) {
-        if self.is_on || is_any_left(&self.store, &stop).await {
+        if self.is_on || are_some_left(&self.store, &stop).await {
             self.relay.run(stop).await;
         }
     }
 }
 
-/// Whether events wait, asked once: another process that still writes some publishes
-/// them itself, or leaves them to the next that starts.
-async fn is_any_left(store: &Arc<dyn LedgerStore>, stop: &CancellationToken) -> bool {
+/// Waits until events are left, by a process that had them on and has ended, or still runs and
+/// publishes them itself, which does no harm. False when stopped.
+async fn are_some_left(store: &Arc<dyn LedgerStore>, stop: &CancellationToken) -> bool {
     let mut backoff = Backoff::for_reconnect();
     while !stop.is_cancelled() {
-        match store.backlog().await {
-            Ok(backlog) => {
-                if backlog.depth > 0 {
-                    tracing::info!(
-                        events = backlog.depth,
-                        "events are off; those that were written before are still published"
-                    );
-                }
-                return backlog.depth > 0;
+        let wait = match store.backlog().await {
+            Ok(backlog) if backlog.depth > 0 => {
+                tracing::info!(
+                    events = backlog.depth,
+                    "events are off; those that were written before are still published"
+                );
+                return true;
+            }
+            Ok(_) => {
+                backoff.reset();
+                REST
             }
             Err(error) => {
                 tracing::warn!(error = chain(&error), "it is not known yet whether events are left");
+                backoff.next_wait()
             }
-        }
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
     false
