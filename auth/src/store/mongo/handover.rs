@@ -13,13 +13,14 @@ use uuid::Uuid;
 
 use super::document::{to_bson, to_bson_uuid};
 
-/// Entries that wait for the relay in memory at most: a window of it. What is written beyond
-/// is not leased, and found like any other.
+/// Entries that wait for the relay in memory at most: as many as it publishes before it waits
+/// for confirms. What is written beyond is not leased, and found like any other.
 const MOST: usize = 256;
-/// How often the outbox is looked at though nothing was written to it by this process.
+/// How often the outbox is looked at though nobody asked for it: somewhat less than the second
+/// for which a relay rests, so that each time it wakes it looks.
 const LOOK_AFTER: Duration = Duration::from_millis(900);
-/// How often it is at least, while there is always something in memory.
-const LOOK_MEANWHILE: Duration = Duration::from_millis(100);
+/// How long a look that was asked for waits for what is in memory to be published first.
+const ASKED_LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// A lease as it stands in a user's document.
 #[derive(Clone, Copy, Serialize)]
@@ -38,9 +39,12 @@ struct State {
     lease: Option<Duration>,
     token: Uuid,
     waiting: VecDeque<(OffsetDateTime, Entry)>,
-    /// Whether this process has written something that is in no memory.
-    is_written: bool,
+    /// Whether there is, or may be, something in the outbox that is not in memory.
+    must_look: bool,
     looked_at: Option<Instant>,
+    /// Whether nothing was taken from memory since: looks that are slow do not come twice in a
+    /// row, or what waits here would never have its turn.
+    looked_last: bool,
 }
 
 /// What a relay is to do next.
@@ -85,37 +89,48 @@ impl Handover {
         }
     }
 
-    /// Something was written that the relay has to look for.
-    pub(super) fn note_write(&self) {
-        self.state().is_written = true;
+    /// There is something in the outbox for the relay to look for: written by somebody else than
+    /// a registration, released, or left behind by a claim that was full.
+    pub(super) fn ask_for_look(&self) {
+        self.state().must_look = true;
     }
 
-    /// What to do next. Of what was handed over up to `limit`, and nothing whose lease is
-    /// more than half over: it will be found, by whoever looks first.
+    /// What to do next. Takes at most `limit` entries, and drops those that are past half their
+    /// lease: the outbox still has them, and whoever looks when it has ended finds them.
     pub(super) fn next(&self, limit: usize, now: OffsetDateTime) -> Next {
         let mut state = self.state();
         let Some(lease) = state.lease else { return Next::Look };
-        let since = state.looked_at.map(|at| at.elapsed());
-        let looks_after = if state.is_written { LOOK_MEANWHILE } else { LOOK_AFTER };
-        let must_look = since.is_none_or(|since| since >= looks_after);
         state.waiting.retain(|(until, _)| *until - lease / 2 > now);
-        if state.waiting.is_empty() || must_look {
-            if !must_look && !state.is_written {
+        let looks_after = if state.must_look { ASKED_LOOK_AFTER } else { LOOK_AFTER };
+        let is_time = state.looked_at.is_none_or(|at| at.elapsed() >= looks_after);
+        if state.waiting.is_empty() {
+            if !is_time && !state.must_look {
                 return Next::Rest;
             }
-            state.looked_at = Some(Instant::now());
-            state.is_written = false;
-            return Next::Look;
+            return state.look();
         }
+        if is_time && !state.looked_last {
+            return state.look();
+        }
+        state.looked_last = false;
         let count = state.waiting.len().min(limit);
         let entries = state.waiting.drain(..count).map(|(_, entry)| entry).collect();
         Next::Take(Claim { token: state.token, entries })
     }
 
     /// Whether a claim is one of what was handed over.
-    pub(super) fn is_of(&self, claim: &Claim) -> bool {
+    pub(super) fn is_handed_over(&self, claim: &Claim) -> bool {
         let state = self.state();
         state.lease.is_some() && state.token == claim.token
+    }
+}
+
+impl State {
+    fn look(&mut self) -> Next {
+        self.looked_at = Some(Instant::now());
+        self.looked_last = true;
+        self.must_look = false;
+        Next::Look
     }
 }
 
@@ -161,9 +176,24 @@ mod tests {
         }
         assert_eq!(owners(handover.next(2, NOW)), ["a", "b"]);
         assert_eq!(owners(handover.next(2, NOW)), ["c"]);
-        handover.note_write();
+        handover.ask_for_look();
         assert_eq!(owners(handover.next(2, NOW)), ["(look)"]);
         assert!(owners(handover.next(2, NOW)).is_empty());
+    }
+
+    #[test]
+    fn looks_that_take_long_leave_room_for_what_waits() {
+        let handover = Handover::default();
+        handover.begin(LEASE);
+        handover.hand(NOW + LEASE, entry("a"));
+        handover.hand(NOW + LEASE, entry("b"));
+        let next = || {
+            // The last look has found something, and took so long that the next one is due.
+            handover.ask_for_look();
+            std::thread::sleep(ASKED_LOOK_AFTER);
+            owners(handover.next(1, NOW))
+        };
+        assert_eq!([next(), next(), next(), next()].concat(), ["(look)", "a", "(look)", "b"]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Outbox for MongoStore {
             let claimed = self.calls.run(async move { claim(&users, limit, now, lease).await }).await;
             // There may be more, or what there is could not be seen.
             if claimed.as_ref().map_or(true, |claim| !claim.entries.is_empty()) {
-                self.handover.note_write();
+                self.handover.ask_for_look();
                 return Ok(claimed?);
             }
         }
@@ -56,7 +56,7 @@ impl Outbox for MongoStore {
         let events: Vec<BsonUuid> = confirmed.iter().map(|entry| to_bson_uuid(entry.message.id)).collect();
         let pull =
             doc! { "$pull": { "outbox": { "id": { "$in": events.clone() } } }, "$unset": { "lease": "" } };
-        let is_new = self.handover.is_of(claim);
+        let is_new = self.handover.is_handed_over(claim);
         Ok(self
             .calls
             .run(async move {
@@ -72,7 +72,7 @@ impl Outbox for MongoStore {
     async fn release(&self, claim: &Claim) -> Result<(), OutboxError> {
         let (users, token) = (self.users.clone(), claim.token);
         let owners = owners(&claim.entries);
-        self.handover.note_write();
+        self.handover.ask_for_look();
         Ok(self
             .calls
             .run(async move {

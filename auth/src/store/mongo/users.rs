@@ -30,7 +30,7 @@ impl UserStore for MongoStore {
             // Not on the way back from here: the process goes on, also when nobody waits.
             match (&registered, until) {
                 (Ok(Registration::Registered(_)), Some(until)) => handover.hand(until, entry),
-                (Ok(Registration::Registered(_)), None) | (Err(_), _) => handover.note_write(),
+                (Ok(Registration::Registered(_)), None) | (Err(_), _) => handover.ask_for_look(),
                 // Nothing was written.
                 (Ok(_), _) => {}
             }
@@ -65,7 +65,7 @@ impl UserStore for MongoStore {
         let handover = Arc::clone(&self.handover);
         let changing = async move {
             let changed = changing::change(&users, change, now).await;
-            handover.note_write();
+            handover.ask_for_look();
             changed
         };
         self.calls.run(changing).await
@@ -75,7 +75,7 @@ impl UserStore for MongoStore {
         let (users, handover) = (self.users.clone(), Arc::clone(&self.handover));
         let replaying = async move {
             let replayed = versions::replay(&users, &replay).await;
-            handover.note_write();
+            handover.ask_for_look();
             replayed
         };
         self.calls.run(replaying).await
