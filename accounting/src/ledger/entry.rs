@@ -56,6 +56,14 @@ pub struct Draw {
     pub reserved: i64,
 }
 
+impl Draw {
+    /// Whether it only names its allocation.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.remaining == 0 && self.reserved == 0
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(credits: &i64) -> bool {
     *credits == 0

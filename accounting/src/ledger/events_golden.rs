@@ -114,6 +114,49 @@ fn each_entry_is_told_as_what_it_is() {
 }
 
 #[test]
+fn a_transfer_is_told_on_both_sides() {
+    let command = |user_id: &str, action| {
+        let (user_id, actor) = (user_id.to_owned(), "test".to_owned());
+        Command { user_id, actor, idempotency: None, action }
+    };
+    let (to, reason) = ("v".to_owned(), "mistyped".to_owned());
+    let transfer = Action::Transfer(Transfer { transfer_id: id(9), to, credits: Some(4), reason });
+    let commands = [command("u", allocate(1, 5, None)), command("u", transfer)];
+    let state = |user_id: &str| (user_id.to_owned(), AccountState::new(Account::placeholder(user_id)));
+    let mut accounts = Accounts::from(["u", "v"].map(state));
+    let decided = decide_all(&mut accounts, &commands, Policies::DEFAULT, (at(1), SaltSeed::default()));
+    assert!(decided.expect("sound").iter().all(Result::is_ok));
+    let events = events_of(&accounts, EventPolicy::On { balance_low: 0 });
+    let told: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.happening {
+            Happening::Booked(BookedKind::CreditsTransferred, booked) => {
+                Some((booked.credits, booked.transfer_id))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(-4, Some(id(9))), (4, Some(id(9)))]);
+}
+
+/// An entry that is read back from a database, which keeps microseconds, has the same event; and no
+/// release may give an entry another.
+#[test]
+fn an_entry_has_the_same_event_id_for_ever() {
+    let made = |nanoseconds| {
+        let mut state = AccountState::new(Account::placeholder("u"));
+        let (user_id, actor) = ("u".to_owned(), "test".to_owned());
+        let command = Command { user_id, actor, idempotency: None, action: allocate(1, 5, None) };
+        let now = at(1) + Duration::nanoseconds(nanoseconds);
+        state.decide(&command, Policies::DEFAULT, now).expect("room");
+        events_of(&Accounts::from([("u".to_owned(), state)]), EventPolicy::On { balance_low: 0 })[0].id
+    };
+    assert_eq!((made(1_000), made(1_999)), (made(1_001), made(1_000)));
+    assert_ne!(made(1_000), made(2_000));
+    assert_eq!(made(1_000).to_string(), "019254d3-83e8-70a0-baa0-fa23d6a936a9");
+}
+
+#[test]
 fn a_fall_is_told_once_until_it_has_risen_again() {
     let history = [
         // Never risen, so it cannot fall.

@@ -84,6 +84,19 @@ fn a_snapshot_applies_if_it_is_newer() {
 }
 
 #[test]
+fn what_comes_again_writes_nothing() {
+    for status in [UserStatus::Active, UserStatus::Deactivated, UserStatus::Deleted] {
+        let mut whole = Whole::new();
+        apply(&mut whole, WelcomePolicy::OFF, snapshot(7, status, false));
+        let again = Command::apply_user(snapshot(7, status, false), Uuid::now_v7());
+        let mut state = whole.load(std::slice::from_ref(&again), OffsetDateTime::UNIX_EPOCH);
+        let decided = state.decide(&again, Policies::DEFAULT, OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(decided, Ok(Receipt::User(UserChange::Stale)), "{status:?}");
+        assert!(!state.is_changed, "{status:?}");
+    }
+}
+
+#[test]
 fn welcome_credits_are_decided_once() {
     use UserStatus::{Active, Deactivated, Deleted};
     use Welcome::{Declined, Granted, Undecided};

@@ -11,6 +11,8 @@ pub mod chain;
 mod command;
 mod cost;
 mod decide;
+#[cfg(test)]
+mod edges;
 mod entry;
 mod events;
 #[cfg(test)]
@@ -26,6 +28,8 @@ mod histories;
 mod holdings;
 mod idempotency;
 mod needs;
+#[cfg(test)]
+mod needs_golden;
 mod orphan;
 #[cfg(test)]
 mod orphan_properties;
@@ -44,6 +48,8 @@ mod reservation;
 mod reserve;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod rows;
 mod settle;
 mod spend;
 mod state;

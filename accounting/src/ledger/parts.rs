@@ -193,3 +193,52 @@ impl ExplainedAllocation {
         Self { status: allocation.status(at), allocation, parts }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waited_can_be_forfeited_or_moved() {
+        let waiting = Parts::of(10).waiting(10);
+        assert_eq!((waiting.pending, waiting.unbooked), (10, 0));
+        let forfeited = Parts::of(10).forfeited(10);
+        assert_eq!(forfeited, Parts { voided: 10, unbooked: 0, ..Parts::of(10) });
+        let moved = Parts::of(10).moved(10);
+        assert_eq!(moved, Parts { transferred: 10, unbooked: 0, ..Parts::of(10) });
+        assert!(waiting.add_up() && forfeited.add_up() && moved.add_up());
+    }
+
+    #[test]
+    fn parts_add_up_and_none_is_below_zero() {
+        let sound = Parts { remaining: 4, used: 6, refunded: 1, expired: 1, unbooked: 0, ..Parts::of(10) };
+        assert!(sound.add_up());
+        assert!(!Parts { remaining: 5, ..sound }.add_up(), "more than there was");
+        assert!(!Parts { remaining: -1, expired: 6, ..sound }.add_up(), "less than nothing is left");
+        assert!(!Parts { remaining: 10, used: 0, ..sound }.add_up(), "more came back than was spent");
+    }
+
+    #[test]
+    fn an_entry_comes_or_goes_as_a_whole() {
+        let id = uuid::Uuid::nil();
+        let draw = |remaining, reserved| Draw { allocation_id: id, remaining, reserved };
+        let entry = |credits, draws| Entry {
+            seq: 1,
+            kind: EntryKind::Capture,
+            credits,
+            balance_after: 0,
+            reserved_after: 0,
+            draws,
+            reference: id,
+            actor: String::new(),
+            reason: None,
+            recorded_at: OffsetDateTime::UNIX_EPOCH,
+            counterparty: None,
+            seal: crate::ledger::chain::Seal::default(),
+        };
+        let flow = |came, went, reserved| Flow { kind: EntryKind::Capture, came, went, reserved };
+        assert_eq!(Flow::of_entry(&entry(-7, vec![draw(-2, -3), draw(0, -2)])), flow(0, 7, -5));
+        assert_eq!(Flow::of_entry(&entry(7, vec![draw(7, 0)])), flow(7, 0, 0));
+        assert_eq!(Flow::of_draw(EntryKind::Capture, &draw(-2, -3)), flow(0, 5, -3));
+    }
+}

@@ -79,6 +79,8 @@ pub(super) fn extend(
     if let Some(reservation) = state.reservations.get_mut(id) {
         reservation.expires_at = reservation.expires_at.max(end);
     }
+    // Whatever is written goes with its account, which a store has locked or makes.
+    state.is_changed = true;
     reply_about(state, id)
 }
 

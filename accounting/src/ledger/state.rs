@@ -227,11 +227,11 @@ impl AccountState {
         }
     }
 
-    /// Adds an allocation and the entry that books it.
+    /// Adds an allocation of which nothing remains yet, and the entry that books its credits.
     pub(super) fn credit(&mut self, kind: EntryKind, allocation: Allocation, reason: Option<&str>) {
         let (id, credits, at) = (allocation.id, allocation.credits, allocation.recorded_at);
         let actor = allocation.actor.clone();
-        self.allocations.make(Allocation { remaining: 0, ..allocation });
+        self.allocations.make(allocation);
         let draws = vec![Draw { allocation_id: id, remaining: credits, reserved: 0 }];
         self.book(Booking { kind, draws, reference: id, actor: &actor, reason, at });
     }
@@ -240,9 +240,8 @@ impl AccountState {
 /// One draw an allocation, in the order of their first, without those that cancel out.
 /// What changes nothing from the start was meant to be named, and stays.
 fn merged(draws: Vec<Draw>) -> Vec<Draw> {
-    let is_nothing = |draw: &Draw| draw.remaining == 0 && draw.reserved == 0;
     let named: BTreeSet<Uuid> =
-        draws.iter().filter(|draw| is_nothing(draw)).map(|draw| draw.allocation_id).collect();
+        draws.iter().filter(|draw| draw.is_nothing()).map(|draw| draw.allocation_id).collect();
     let mut merged: Vec<Draw> = Vec::with_capacity(draws.len());
     let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     for draw in draws {
@@ -254,7 +253,7 @@ fn merged(draws: Vec<Draw>) -> Vec<Draw> {
             merged.push(draw);
         }
     }
-    merged.retain(|draw| !is_nothing(draw) || named.contains(&draw.allocation_id));
+    merged.retain(|draw| !draw.is_nothing() || named.contains(&draw.allocation_id));
     merged
 }
 
@@ -266,4 +265,24 @@ pub(super) fn draws(shares: &[Share], (remaining, reserved): (i64, i64)) -> Vec<
         reserved: reserved * share.credits,
     };
     shares.iter().map(draw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_on_one_allocation_are_one_and_what_cancels_out_is_none() {
+        let draw = |id, remaining, reserved| Draw { allocation_id: Uuid::from_u128(id), remaining, reserved };
+        let draws = vec![
+            draw(1, 5, 0),
+            draw(2, 0, 0),
+            draw(1, -5, 0),
+            draw(3, 3, -3),
+            draw(4, 1, -1),
+            draw(3, -1, 3),
+            draw(4, -1, 2),
+        ];
+        assert_eq!(merged(draws), [draw(2, 0, 0), draw(3, 2, 0), draw(4, 0, 1)]);
+    }
 }

@@ -195,3 +195,18 @@ fn allocation(
         recorded_at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::counted_up;
+    use uuid::Uuid;
+
+    #[test]
+    fn ids_count_up_in_their_random_bits_alone() {
+        let id = Uuid::try_parse("0192f1b3-1234-7abc-9234-0123456789ab").expect("an id");
+        assert_eq!(counted_up(id, 0), id);
+        assert_eq!(counted_up(id, 0x55).to_string(), "0192f1b3-1234-7abc-9234-012345678a00");
+        let last = Uuid::try_parse("0192f1b3-1234-7abc-bfff-ffffffffffff").expect("an id");
+        assert_eq!(counted_up(last, 1).to_string(), "0192f1b3-1234-7abc-8000-000000000000");
+    }
+}

@@ -84,3 +84,19 @@ fn a_card_that_cannot_stay_exact_is_refused() {
     let wrong = card(&[("a", "1", 0), ("b", "1", MAX_PER + 1), ("C", "1", 1)]);
     assert_eq!(wrong, Err(vec![InvalidCard::Name("C".to_owned()), per("a"), per("b")]));
 }
+
+#[test]
+fn a_rate_is_for_one_unit_unless_it_says_for_how_many() {
+    let rate = |json: &str| serde_json::from_str::<UnitRate>(json).expect("a rate").per;
+    assert_eq!(rate(r#"{"credits": "2.5"}"#), 1);
+    assert_eq!(rate(r#"{"credits": "2.5", "per": 1000}"#), 1_000);
+}
+
+#[test]
+fn a_card_shows_the_rates_that_it_was_made_of() {
+    let chat = card(&[("output_tokens", "10", 1_000), ("input_tokens", "2.5", 1)]).expect("a card");
+    let shown: Vec<_> =
+        chat.units().iter().map(|(name, rate)| (name.as_str(), rate.credits.to_string(), rate.per)).collect();
+    let expected = [("input_tokens", "2.5", 1), ("output_tokens", "10", 1_000)];
+    assert_eq!(shown, expected.map(|(name, credits, per)| (name, credits.to_owned(), per)));
+}

@@ -72,6 +72,8 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_told() {
         assert_eq!(units(&[]), Err(vec![InvalidUnits::Count]));
+        // JavaScript's Number.MAX_SAFE_INTEGER.
+        assert_eq!(MAX_QUANTITY, 9_007_199_254_740_991);
         let longest = "x".repeat(MAX_UNIT_NAME_CHARS);
         assert!(units(&[("input_tokens", MAX_QUANTITY), (&longest, 0)]).is_ok());
         let name = |name: &str| InvalidUnits::Name(name.to_owned());

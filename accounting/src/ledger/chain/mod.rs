@@ -6,6 +6,8 @@
 
 mod encoder;
 mod terms;
+#[cfg(test)]
+mod terms_tests;
 mod texts;
 
 use self::encoder::Encoder;
@@ -14,7 +16,7 @@ pub use self::texts::{matches_texts, text_digest};
 
 use uuid::Uuid;
 
-use super::entry::{Draw, Entry, EntryKind};
+use super::entry::{Entry, EntryKind};
 
 /// A SHA-256.
 pub type Digest = [u8; 32];
@@ -117,8 +119,7 @@ pub enum Makes {
 impl Entry {
     /// The allocations that a draw of nothing names: pending ones that a transfer moved.
     pub fn pending_moved(&self) -> impl Iterator<Item = Uuid> {
-        let is_nothing = |draw: &&Draw| draw.remaining == 0 && draw.reserved == 0;
-        self.draws.iter().filter(is_nothing).map(|draw| draw.allocation_id)
+        self.draws.iter().filter(|draw| draw.is_nothing()).map(|draw| draw.allocation_id)
     }
 
     /// What it is the first to name.

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::super::entry::Draw;
 use super::*;
 
 fn entry() -> Entry {
