@@ -1,6 +1,6 @@
 //! What is refused changes nothing and disturbs nobody else.
 
-use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Policies, Receipt, Rejection};
+use accrue_accounting::ledger::{Action, CREDITS_LIMIT, Command, Policies, Receipt, Rejection, UserChange};
 use accrue_accounting::store::{AccountFilter, StoreError};
 use accrue_accounting::{Batcher, PostError, Sweep};
 use accrue_chassis::lifecycle::Lifecycle;
@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 
 use time::Duration;
 
-use crate::fixture::{Fixture, NOON, account, allocate, allocate_until, check_books, entries, post};
+use crate::fixture::{
+    Fixture, NOON, account, allocate, allocate_until, check_books, entries, post, registered,
+};
 
 pub(crate) async fn a_rejection_disturbs_nobody(fixture: Fixture) {
     let store = fixture.store().await;
@@ -112,6 +114,13 @@ pub(crate) async fn an_account_that_cannot_be_right_fails_alone(fixture: Fixture
             other => panic!("{user_id}: {other:?}"),
         }
     }
+    // Nor do the events of users: one for the broken account is for the dead letters, not for
+    // a wait that would hold up the queue, and those of its batch are applied.
+    let events = ["u0", "broken", "u1"].map(|user_id| batcher.post(registered(user_id, 1)));
+    let [first, broken, last] = <[_; 3]>::try_from(join_all(events).await).expect("three");
+    assert!(matches!((first, last), (Ok(Ok(Receipt::User(_))), Ok(Ok(Receipt::User(_))))));
+    let Err(PostError::Store(error)) = broken else { panic!("{broken:?}") };
+    assert!(matches!(*error, StoreError::Corrupt(_)) && !error.is_passing(), "{error:?}");
     // Nor does the sweep, which goes on with others.
     post(&store, allocate_until("ends", "k0", 5, NOON + Duration::minutes(15))).await.expect("room");
     clock.advance(Duration::minutes(10));
@@ -123,5 +132,7 @@ pub(crate) async fn an_account_that_cannot_be_right_fails_alone(fixture: Fixture
     // Mended, it goes on.
     fixture.tamper("UPDATE accounts SET available = 100 WHERE user_id = 'broken'").await;
     post(&store, allocate("broken", "k1", 1)).await.expect("sound again");
+    let applied = post(&store, registered("broken", 1)).await;
+    assert_eq!(applied, Ok(Receipt::User(UserChange::Applied)));
     check_books(&store, "broken").await;
 }

@@ -73,6 +73,16 @@ async fn a_balance_is_explained() {
     for wrong in ["at=2027-01-01T00:00:00Z", "at=noon", "limit=0", "cursor=AAAA"] {
         api.get(&format!("/balance?{wrong}")).await.is(400, "invalid_request");
     }
+    // A page may come from a process whose clock is some minutes ahead, and not hours.
+    api.clock.advance(time::Duration::hours(1));
+    let ahead = api.get("/balance?limit=2").await;
+    let cursor_ahead = ahead.body["next_cursor"].as_str().expect("more");
+    api.clock.advance(-time::Duration::minutes(4));
+    let next = api.get(&format!("/balance?limit=2&cursor={cursor_ahead}")).await;
+    assert_eq!((&next.body["at"], &next.body["totals"]), (&ahead.body["at"], &ahead.body["totals"]));
+    api.clock.advance(-time::Duration::minutes(2));
+    let refused = api.get(&format!("/balance?limit=2&cursor={cursor_ahead}")).await;
+    assert_eq!(refused.body["errors"][0]["code"], "in_the_future");
     let other = format!("/balance?cursor={cursor}&at=2026-03-01T13:00:00Z");
     assert_eq!(api.get(&other).await.body["errors"][0]["code"], "invalid_cursor");
     api.stop().await;
@@ -123,5 +133,12 @@ async fn usage_is_summed() {
     }
     everyone(&api, "?user_id=").await.is(400, "invalid_request");
     api.get("/usage-sums?period=year").await.is(400, "invalid_request");
+
+    // By then the first of March is not among the last 31 days; the pages are still of those
+    // of the first one.
+    api.clock.advance(time::Duration::days(30));
+    assert_eq!(everyone(&api, "").await.body["data"], json!(sums[..1]));
+    let next = everyone(&api, &format!("?limit=2&cursor={cursor}")).await;
+    assert_eq!(next.body, json!({"data": sums[2..], "next_cursor": null}));
     api.stop().await;
 }
