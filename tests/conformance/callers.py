@@ -1,8 +1,11 @@
 """Who calls in the cases of schemathesis_hooks.py, and what they know: tokens, ids, mail."""
 
+import contextlib
+import json
 import os
 import pathlib
 import re
+import sqlite3
 import time
 import uuid
 
@@ -11,7 +14,8 @@ import requests
 AUTH = os.environ["ACCRUE_CONFORMANCE_AUTH"].rstrip("/")
 ACCOUNTING = os.environ["ACCRUE_CONFORMANCE_ACCOUNTING"].rstrip("/")
 CLIENT = (os.environ["ACCRUE_CONFORMANCE_CLIENT_ID"], os.environ["ACCRUE_CONFORMANCE_CLIENT_SECRET"])
-MAIL = pathlib.Path(os.environ["ACCRUE_CONFORMANCE_MAIL"])
+DATA = pathlib.Path(os.environ["ACCRUE_CONFORMANCE_DATA"])
+MAIL, BROKER = DATA / "mail", DATA / "broker.db"
 PASSWORD = "correct horse battery"
 # A token is replaced well before it expires.
 MARGIN_S = 120
@@ -168,6 +172,30 @@ def set_rate(resource):
     headers = {"Authorization": f"Bearer {service.token()}"}
     body = {"units": {"tokens": {"credits": "0.5", "per": 1000}}}
     return ask("PUT", f"{ACCOUNTING}/v1/rates/{resource}", json=body, headers=headers)
+
+
+def dead_letter_id():
+    """The id of a dead letter that is on the embedded broker, of an event that concerns nobody: sent
+    back, it is passed over."""
+    letter_id = str(uuid.uuid4())
+    now = time.time_ns()
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now // 10**9))
+    event = {"specversion": "1.0", "id": letter_id, "source": "conformance", "subject": "nobody",
+             "type": "accrue.user.sneezed.v1", "time": moment, "datacontenttype": "application/json", "data": {}}
+    row = (letter_id, "user.sneezed", "application/cloudevents+json", json.dumps(event).encode(), "rejected",
+           now // 1000)
+    # Closing is what `with` does not do.
+    with contextlib.closing(sqlite3.connect(BROKER, timeout=30)) as broker, broker:
+        broker.execute("INSERT INTO dead_letters (message_id, routing_key, content_type, body, reason, dead_since)"
+                       " VALUES (?, ?, ?, ?, ?, ?)", row)
+    return letter_id
+
+
+def user_version(user_id):
+    """The version that accounting knows of a user, once their event has arrived."""
+    headers = {"Authorization": f"Bearer {service.token()}", "Prefer": "wait=10"}
+    ask("GET", f"{ACCOUNTING}/v1/accounts/{user_id}", headers=headers)
+    return ask("GET", f"{ACCOUNTING}/v1/account-versions/{user_id}", headers=headers)["user_version"]
 
 
 def seq(user_id):

@@ -104,7 +104,7 @@ make_callers() {
     ACCRUE_CONFORMANCE_CLIENT_ID=$(sed -n 's/^client_id: //p' <<<"$shown")
     ACCRUE_CONFORMANCE_CLIENT_SECRET=$(sed -n 's/^client_secret: //p' <<<"$shown")
     export ACCRUE_CONFORMANCE_AUTH=$auth ACCRUE_CONFORMANCE_ACCOUNTING=$accounting
-    export ACCRUE_CONFORMANCE_MAIL=$work/data/mail
+    export ACCRUE_CONFORMANCE_DATA=$work/data
     export SCHEMATHESIS_HOOKS=$conformance/schemathesis_hooks.py
     export PYTHONPATH=$conformance PYTHONDONTWRITEBYTECODE=1
 }

@@ -75,6 +75,8 @@ def name_what_exists(case, dice):
         version = callers.set_rate(RESOURCE)["version"]
         if "version" in names and dice.roll(4):
             names["version"] = version
+    if case.operation.path == "/v1/admin/dead-letters/{id}" and dice.roll(4):
+        names["id"] = callers.dead_letter_id()
     if "session_id" in names and dice.roll(4):
         names["session_id"] = user.here().session_id()
 
@@ -124,6 +126,8 @@ def good_body(case, dice):
             callers.set_rate(RESOURCE)
             body = {"resource": RESOURCE, "units": {"tokens": dice.roll(9000)}}
         return body | {"expires_in": 60} if label.endswith("/reservations") else body
+    if label.endswith("/orphan"):
+        return {"user_version": callers.user_version(user.here().user_id)}
     if label.endswith("/transfers"):
         if case.path_parameters["user_id"] == user.here().user_id:
             callers.book(user.here().user_id, "allocations", credits=10)
@@ -171,7 +175,8 @@ def tell_answers():
 def after_call(ctx, case, response):
     label, status = case.operation.label, response.status_code
     answers[label][status] += 1
-    changes_me = label in ("DELETE /v1/users/me", "PATCH /v1/users/me", "PUT /v1/users/me/password")
+    changes_me = label in ("DELETE /v1/users/me", "PATCH /v1/users/me", "PUT /v1/users/me/password",
+                           "POST /v1/accounts/{user_id}/orphan")
     if changes_me and status < 300:
         user.forget()
         admin.forget()
