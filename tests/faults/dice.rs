@@ -10,11 +10,30 @@ use rand::{RngExt as _, SeedableRng as _};
 #[derive(Debug)]
 pub(crate) struct Dice(StdRng);
 
+/// What dice of a seed and a number decide. None shifts what another throws.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// How long the faults of a run hold, and how its clients behave.
+    Run,
+    /// What a client asks for, `loads` being how often the load of its run has begun.
+    Client { loads: u64, client: u64 },
+    /// In which order the faults take their turns; the number is that of the round.
+    Order,
+    /// Which fault comes besides.
+    Companion,
+}
+
 impl Dice {
-    /// The dice of one run, or of one of its clients, of a seed.
-    pub(crate) fn of(seed: u64, run: u64, who: u64) -> Self {
+    /// The dice of run (or round) `number` of a seed.
+    pub(crate) fn of(seed: u64, number: u64, whose: Whose) -> Self {
+        let whose = match whose {
+            Whose::Run => 0,
+            Whose::Client { loads, client } => (loads << 8) + client,
+            Whose::Order => u64::MAX,
+            Whose::Companion => u64::MAX - 1,
+        };
         let mut bytes = [0; 32];
-        for (place, part) in [seed, run, who].into_iter().enumerate() {
+        for (place, part) in [seed, number, whose].into_iter().enumerate() {
             bytes[place * 8..][..8].copy_from_slice(&part.to_le_bytes());
         }
         Self(StdRng::from_seed(bytes))

@@ -1,5 +1,5 @@
-//! Faults under load: real processes and servers of the run's own, links that are held and
-//! cut, processes that are killed, and rules that must hold afterwards, seen from outside.
+//! Faults under load: real processes, servers of the suite's own, links that are held and cut,
+//! and invariants that must hold afterwards, seen from outside. `docs/faults.md` explains it,
 //! `run.sh --help` says how to run it at length.
 
 #[path = "../black_box/credentials.rs"]

@@ -36,12 +36,14 @@ pub(crate) struct Member {
     /// None for the all-in-one, whose broker and databases are in it.
     pub(crate) links: Option<Links>,
     process: Option<Process>,
+    /// The most memory, in MiB, that a process had which has ended.
+    peak_before: u64,
 }
 
 impl Member {
     pub(crate) fn new(command: &[&str], environment: Vec<(String, String)>, links: Option<Links>) -> Self {
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        Self { command, environment, links, process: None }
+        Self { command, environment, links, process: None, peak_before: 0 }
     }
 
     /// Starts it, if it is down.
@@ -61,6 +63,7 @@ impl Member {
 
     /// `kill -9`, if it is up.
     pub(crate) fn kill(&mut self) {
+        self.peak_before = self.peak_memory();
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
@@ -77,17 +80,21 @@ impl Member {
     /// # Panics
     /// When it does not end, or not with 0.
     pub(crate) async fn terminate(&mut self) {
+        self.peak_before = self.peak_memory();
         let Some(mut process) = self.process.take() else { return };
         process.signal("TERM");
         let exit = process.exit().await;
         assert_eq!(exit.code(), Some(0), "I10: it does not end well: {}", process.logs());
     }
 
-    /// The most memory that it has had, in MiB; none while it is down.
-    pub(crate) fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.as_ref()?.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
+    /// The most memory that any process of it has had, in MiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let now = self.process.as_ref().and_then(|process| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        });
+        self.peak_before.max(now.unwrap_or(0) / 1024)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::member::Service;
 use crate::operation::{Kind, Operation, Outcome};
 
 /// What one operation does to one account, in credits.
@@ -96,6 +97,9 @@ impl Model {
 
     /// What had no answer may be done as late as its deadline: it stays possible.
     fn take(&mut self, operation: &Operation) {
+        if operation.kind.service() == Service::Accounting {
+            return;
+        }
         let Some(user_id) = &operation.user_id else { return };
         let user = self.users.entry(user_id.clone()).or_default();
         let status = match &operation.kind {

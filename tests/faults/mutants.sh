@@ -7,15 +7,15 @@ usage() {
 usage: tests/faults/mutants.sh [--list] [--seed S] [--tries N] [--results FILE] [NAME...]
 
 A mutant is a patch in tests/faults/mutants/: in its first line what the bug is, in its second
-which faults find it. Each is applied to a checkout of HEAD beside this one, which is built
-there, and the suite runs with those faults, one after the other, until one breaks an invariant.
+which faults find it. Each is applied to a checkout of HEAD (what is not committed is not in it),
+which is built there, and the suite runs with those faults, one after the other, until one fails.
 On the tree as it is the suite has to hold: tests/faults/run.sh.
   NAME...         these; without any, all
   --list          what there is
-  --seed S        of the runs; 0
-  --tries N       runs of each fault before it counts as not finding it; 3
+  --seed S        of the runs (default 0)
+  --tries N       runs of each fault before it counts as not finding it (default 3)
   --results FILE  adds a line for each: name, "caught" or "survived", fault, what was seen
-The checkout and what is built lie in MUTANTS_DIR (target/mutants), and stay for the next time:
+The checkout and what is built lie in MUTANTS_DIR (default target/mutants), and stay for the next time:
 the first build takes minutes, each mutant about one.
 
 exit code: 0 all caught, 1 one survived, 2 wrong use, 3 one could not be tried

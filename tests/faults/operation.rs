@@ -25,9 +25,9 @@ const LATE: [&str; 8] = [
 pub(crate) enum Outcome {
     /// 2xx, with these bytes.
     Done(Vec<u8>),
-    /// 4xx, with this code.
+    /// 4xx other than 401 and 429, with this code.
     Refused(String),
-    /// No answer, or a 5xx: it may have happened.
+    /// No answer or a 5xx: it may have happened. A 401 or 429: it may be let in later.
     Unknown,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn service(&self) -> Service {
+    pub(crate) fn service(&self) -> Service {
         match self {
             Self::Register | Self::Rename(_) | Self::Deactivate | Self::Reactivate | Self::Delete => {
                 Service::Auth

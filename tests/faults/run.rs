@@ -2,7 +2,7 @@
 
 use accrue_testkit::eventually;
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Whose};
 use crate::inflict::Fault;
 use crate::invariants;
 use crate::load::{Load, Manner};
@@ -63,13 +63,13 @@ impl<'a> Run<'a> {
             Some(servers) => System::on(servers).await,
             None => System::all_in_one().await,
         };
-        let mut dice = Dice::of(plan.seed, plan.number, 0);
+        let mut dice = Dice::of(plan.seed, plan.number, Whose::Run);
         let manner = Manner {
             name: format!("s{}r{}", plan.seed, plan.number),
             clients: dice.place(3) + 2,
-            hangs_up: dice.among(0..10),
-            doubles: dice.among(5..25),
-            shares: dice.among(10..40),
+            hangs_up_percent: dice.among(0..10),
+            doubles_percent: dice.among(5..25),
+            shares_percent: dice.among(10..40),
             shared: Vec::new(),
         };
         let plan = plan.clone();
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         let (seed, number) = (self.plan.seed, self.plan.number);
         self.loads += 1;
         let loads = self.loads;
-        let dice = |client| Dice::of(seed, number, (loads << 8) + client);
+        let dice = |client| Dice::of(seed, number, Whose::Client { loads, client });
         let name = format!("{}l{loads}", self.manner.name);
         let manner = Manner { name, ..self.manner.clone() };
         self.load = Some(Load::start(&self.system.target, &manner, dice));

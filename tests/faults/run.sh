@@ -12,18 +12,20 @@ its own, on a RabbitMQ, a PostgreSQL and a MongoDB-wire server that the runs sha
 or two under load, heals them, does what docs/operations.md tells an operator to do where the
 fault calls for it, and checks from outside what must hold.
   --runs N        how many
-  --seed S        decides the order of faults, their lengths and pairs, and what clients ask for; 0
-  --first K       begins with run K of the seed: K = 40 goes on after 40 runs (0 to 39); 0
+  --seed S        decides the order of faults, their lengths and pairs, and what clients ask for
+                  (default 0)
+  --first K       begins with run K of the seed: K = 40 goes on after 40 runs, 0 to 39 (default 0)
   --only FAULT    this fault only; --list names them
-  --world W       services, or all-in-one: one process with SQLite and its own broker, and those
-                  faults that it has the parts for; services
-  --results FILE  adds a line for each run that held: seed, run, faults, "held", and how much was
-                  asked for. Over several calls they add up
-  --list          the faults
+  --world W       services (default), or all-in-one: one process with SQLite and its own broker,
+                  and those faults that it has the parts for
+  --results FILE  adds a line for each run that held, tabs between: seed, run, faults, "held", how
+                  much was asked for, and the servers' versions. Over several calls they add up
+  --list          the faults of the world; --world comes before it
 A seed and a number always make the same plan. How the machine schedules it is not part of it.
 
-exit code: 0 all held, 1 an invariant broke, 2 wrong use, 3 a server is missing or a run
-could not be made on this machine, 4 it does not build
+exit code: 0 all held, 1 an invariant broke or a fault did not take the course that it should,
+2 wrong use, 3 a server is missing or a run could not be made on this machine (SKIP says why),
+4 it does not build, 130 interrupted
 EOF
 }
 
@@ -34,7 +36,12 @@ die() {
 }
 
 cd "$(dirname "$0")/../.."
-faults() { sed -n 's/^    ("\([a-z-]*\)", Fault::.*/\1/p' tests/faults/inflict/mod.rs; }
+# Those of the world.
+faults() {
+    local worlds=.*
+    [ "${FAULTS_WORLD:-services}" = services ] || worlds=Both
+    sed -n "s/^    (\"\([a-z-]*\)\", Fault::.* Worlds::$worlds),/\1/p" tests/faults/inflict/mod.rs
+}
 
 runs=
 while [ $# -gt 0 ]; do
@@ -58,7 +65,7 @@ done
 [[ "${FAULTS_SEED:-0}" =~ ^[0-9]+$ ]] || die "--seed needs a number"
 [[ "${FAULTS_FIRST:-0}" =~ ^[0-9]+$ ]] || die "--first needs a number"
 [[ "${FAULTS_WORLD:-services}" =~ ^(services|all-in-one)$ ]] || die "there is no world \"$FAULTS_WORLD\""
-[ -z "${FAULTS_ONLY:-}" ] || faults | grep -qx -- "$FAULTS_ONLY" || die "there is no fault \"$FAULTS_ONLY\""
+[ -z "${FAULTS_ONLY:-}" ] || faults | grep -qx -- "$FAULTS_ONLY" || die "there is no fault \"$FAULTS_ONLY\" of ${FAULTS_WORLD:-services}"
 export FAULTS_RUNS=$runs
 
 # Its name and its directory are what the functions of tests/servers/ go by.

@@ -41,8 +41,8 @@ pub(crate) async fn drained(system: &System) {
     .await;
 }
 
-/// The operator's part, where the fault calls for it.
-pub(crate) async fn operate(run: &mut Run<'_>) {
+/// What docs/operations.md tells an operator to do, where the fault calls for it.
+pub(crate) async fn do_what_the_operator_must(run: &mut Run<'_>) {
     if run.needs_replay {
         published(&run.system).await;
         run.system.operate_well(&["replay", "--all", "--wait"]).await;

@@ -4,8 +4,8 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-use crate::dice::Dice;
-use crate::inflict::{COMPANIONS, FAULTS, Fault, fake_clock};
+use crate::dice::{Dice, Whose};
+use crate::inflict::{COMPANIONS, FAULTS, Fault, Worlds, fake_clock};
 use crate::run::{Plan, Run};
 use crate::servers::Servers;
 
@@ -101,17 +101,17 @@ fn plans(all_in_one: bool) -> Vec<Plan> {
 
 /// Each fault in its turn, in an order that is the seed's, and by chance another one before or after it.
 fn faults_of(seed: u64, number: u64, only: Option<&str>, all_in_one: bool) -> Vec<Fault> {
-    let is_wanted = |(name, fault): &&(&str, Fault)| {
+    let is_wanted = |(name, fault, _): &&(&str, Fault, Worlds)| {
         only.is_none_or(|only| only == *name) && (!all_in_one || fault.is_for_all_in_one())
     };
-    let mut all: Vec<_> = FAULTS.iter().filter(is_wanted).map(|(_, fault)| *fault).collect();
+    let mut all: Vec<_> = FAULTS.iter().filter(is_wanted).map(|(_, fault, _)| *fault).collect();
     assert!(!all.is_empty(), "FAULTS_ONLY names no fault of this world");
     let length = all.len() as u64;
-    Dice::of(seed, number / length, u64::MAX).shuffle(&mut all);
+    Dice::of(seed, number / length, Whose::Order).shuffle(&mut all);
     let turn =
         all.into_iter().zip(0..).find_map(|(fault, place)| (place == number % length).then_some(fault));
     let mut faults = vec![turn.expect("each has its turn")];
-    let mut dice = Dice::of(seed, number, u64::MAX - 1);
+    let mut dice = Dice::of(seed, number, Whose::Companion);
     if only.is_none() && dice.percent(40) {
         let companion = COMPANIONS[dice.place(COMPANIONS.len())];
         if !all_in_one || companion.is_for_all_in_one() {

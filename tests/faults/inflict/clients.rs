@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use accrue_testkit::Listener;
 
-use crate::inflict::last;
+use crate::inflict::hold_for;
 use crate::run::Run;
 use crate::system::Stores;
 
@@ -12,9 +12,9 @@ use crate::system::Stores;
 pub(super) async fn half_way(run: &mut Run<'_>) {
     run.end_load().await;
     let before = run.manner.clone();
-    run.manner.hangs_up = 70;
+    run.manner.hangs_up_percent = 70;
     run.begin_load();
-    last(run.dice.millis(2000..5000)).await;
+    hold_for(run.dice.millis(2000..5000)).await;
     run.end_load().await;
     run.manner = before;
     run.begin_load();
@@ -38,10 +38,10 @@ pub(super) async fn hammer(run: &mut Run<'_>) {
     };
     let before = run.manner.clone();
     run.manner.clients = 12;
-    run.manner.doubles = 60;
-    run.manner.shares = 85;
+    run.manner.doubles_percent = 60;
+    run.manner.shares_percent = 85;
     run.begin_load();
-    last(run.dice.millis(3000..6000)).await;
+    hold_for(run.dice.millis(3000..6000)).await;
     run.end_load().await;
     if let Some(listener) = listener {
         published_once(run, &listener).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use accrue_testkit::within;
 
-use crate::inflict::last;
+use crate::inflict::hold_for;
 use crate::member::{Member, Service};
 use crate::proxy::Flow;
 use crate::run::Run;
@@ -26,18 +26,18 @@ pub(super) async fn auth(run: &mut Run<'_>) {
     kill_each(run, Service::Auth).await;
 }
 
-/// One process, the other one, both.
+/// One process at random, three times, then both.
 async fn kill_each(run: &mut Run<'_>, service: Service) {
     for _ in 0..3 {
         let mut members = run.system.members(service);
         let place = run.dice.place(members.len());
         members[place].kill();
-        last(run.dice.millis(0..1200)).await;
+        hold_for(run.dice.millis(0..1200)).await;
         run.system.restart(service);
-        last(run.dice.millis(300..1500)).await;
+        hold_for(run.dice.millis(300..1500)).await;
     }
     run.system.kill(service);
-    last(run.dice.millis(0..1200)).await;
+    hold_for(run.dice.millis(0..1200)).await;
 }
 
 /// Processes are killed while every step of theirs takes long, so that they die between two of them.
@@ -51,7 +51,7 @@ pub(super) async fn in_slow_motion(run: &mut Run<'_>) {
         for link in run.system.links(None) {
             link.set_both(Flow::Delay(late));
         }
-        last(run.dice.millis(1500..3000)).await;
+        hold_for(run.dice.millis(1500..3000)).await;
         for service in Service::BOTH {
             run.system.kill(service);
         }
@@ -82,6 +82,9 @@ pub(super) async fn rolling_restart(run: &mut Run<'_>) {
 pub(super) async fn crash_loop(run: &mut Run<'_>) {
     let paused = run.load().pause().await;
     crate::settling::drained(&run.system).await;
+    // Afresh: where a fault before broke their subscriptions they would take one message at a time.
+    run.system.kill(Service::Accounting);
+    run.system.heal().await;
     let Stores::Servers(stores) = &run.system.stores else { panic!("a fault of two services") };
     // It reads, so that it subscribes, and cannot write.
     let held = stores.1.hold("accounts").await;
@@ -97,7 +100,7 @@ pub(super) async fn crash_loop(run: &mut Run<'_>) {
         .await;
         run.system.kill(Service::Accounting);
         run.system.restart(Service::Accounting);
-        last(Duration::from_millis(150)).await;
+        hold_for(Duration::from_millis(150)).await;
     }
     drop(held);
     within(Duration::from_mins(1), "some were delivered too often", async || {
@@ -116,7 +119,7 @@ pub(super) async fn stop_past_the_lease(run: &mut Run<'_>) {
         let count = if all { members.len() } else { 1 };
         members.iter().take(count).for_each(|member| member.signal("STOP"));
     }
-    last(PAST_THE_LEASE).await;
+    hold_for(PAST_THE_LEASE).await;
     run.system.all_members().for_each(|member| member.signal("CONT"));
 }
 
@@ -130,19 +133,19 @@ pub(super) async fn clock(run: &mut Run<'_>) {
         let settings =
             [("LD_PRELOAD", library.as_str()), ("FAKETIME", &shift), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
         for service in Service::BOTH {
-            last_of(run, service).kill();
-            last_of(run, service).start_with(&settings);
+            last_member(run, service).kill();
+            last_member(run, service).start_with(&settings);
         }
         let registered = run.registered(&format!("clock{seconds}")).await;
         run.history.push(registered);
-        last(run.dice.millis(3000..6000)).await;
+        hold_for(run.dice.millis(3000..6000)).await;
     }
     for service in Service::BOTH {
-        last_of(run, service).kill();
+        last_member(run, service).kill();
     }
 }
 
-fn last_of<'a>(run: &'a mut Run<'_>, service: Service) -> &'a mut Member {
+fn last_member<'a>(run: &'a mut Run<'_>, service: Service) -> &'a mut Member {
     run.system.members(service).pop().expect("there is one")
 }
 

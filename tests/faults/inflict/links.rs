@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::dice::Dice;
-use crate::inflict::last;
+use crate::inflict::hold_for;
 use crate::proxy::{Flow, Link};
 use crate::run::Run;
 
@@ -20,7 +20,7 @@ async fn hold(run: &mut Run<'_>, flow: Flow, time: Duration) {
     for link in &links {
         link.set_both(flow);
     }
-    last(time).await;
+    hold_for(time).await;
     for link in &links {
         link.set_both(Flow::Pass);
     }
@@ -47,7 +47,7 @@ pub(super) async fn reset(run: &mut Run<'_>) {
         for link in some(run.system.links(None), &mut run.dice) {
             link.reset();
         }
-        last(run.dice.millis(50..800)).await;
+        hold_for(run.dice.millis(50..800)).await;
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn half_open(run: &mut Run<'_>) {
         link.set_both(Flow::Hold);
         link.reset();
     }
-    last(run.dice.millis(2000..6000)).await;
+    hold_for(run.dice.millis(2000..6000)).await;
     for link in &links {
         link.set_both(Flow::Pass);
         link.reset();

@@ -4,9 +4,9 @@ mod broker;
 mod clients;
 mod kills;
 mod links;
+mod outages;
 mod points;
 mod restores;
-mod stores;
 
 pub(crate) use crate::inflict::kills::fake_clock;
 use crate::run::Run;
@@ -47,66 +47,66 @@ pub(crate) enum Fault {
     RestoreAuth,
 }
 
-/// Every fault by the name that `run.sh` takes, in the order in which runs take their turns.
-pub(crate) const FAULTS: &[(&str, Fault)] = &[
-    ("kill-accounting", Fault::KillAccounting),
-    ("kill-auth", Fault::KillAuth),
-    ("kill-in-slow-motion", Fault::KillInSlowMotion),
-    ("kill-beside-one-stuck", Fault::KillBesideOneStuck),
-    ("rolling-restart", Fault::RollingRestart),
-    ("after-insert-before-publish", Fault::AfterInsertBeforePublish),
-    ("after-publish-before-confirm", Fault::AfterPublishBeforeConfirm),
-    ("after-confirm-before-mark", Fault::AfterConfirmBeforeMark),
-    ("after-commit-before-ack", Fault::AfterCommitBeforeAck),
-    ("kill-rabbitmq", Fault::KillRabbitmq),
-    ("kill-postgres", Fault::KillPostgres),
-    ("kill-mongodb", Fault::KillMongodb),
-    ("stop-past-the-lease", Fault::StopPastTheLease),
-    ("stop-with-row-locks", Fault::StopWithRowLocks),
-    ("partition", Fault::Partition),
-    ("reset-links", Fault::ResetLinks),
-    ("slow-links", Fault::SlowLinks),
-    ("drip-links", Fault::DripLinks),
-    ("half-open", Fault::HalfOpen),
-    ("crash-loop", Fault::CrashLoop),
-    ("lose-topology", Fault::LoseTopology),
-    ("lose-binding", Fault::LoseBinding),
-    ("overflow", Fault::Overflow),
-    ("memory-alarm", Fault::MemoryAlarm),
-    ("duplicates", Fault::Duplicates),
-    ("poison", Fault::Poison),
-    ("half-way-clients", Fault::HalfWayClients),
-    ("hammer", Fault::Hammer),
-    ("clock", Fault::Clock),
-    ("disk-full", Fault::DiskFull),
-    ("restore-accounting", Fault::RestoreAccounting),
-    ("restore-auth", Fault::RestoreAuth),
+/// Which systems have the parts that a fault breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worlds {
+    /// Processes of each service, on servers.
+    Services,
+    /// The all-in-one as well.
+    Both,
+}
+
+/// Every fault by the name that `run.sh` takes, which reads them from these lines.
+pub(crate) const FAULTS: &[(&str, Fault, Worlds)] = &[
+    ("kill-accounting", Fault::KillAccounting, Worlds::Both),
+    ("kill-auth", Fault::KillAuth, Worlds::Services),
+    ("kill-in-slow-motion", Fault::KillInSlowMotion, Worlds::Services),
+    ("kill-beside-one-stuck", Fault::KillBesideOneStuck, Worlds::Services),
+    ("rolling-restart", Fault::RollingRestart, Worlds::Both),
+    ("after-insert-before-publish", Fault::AfterInsertBeforePublish, Worlds::Services),
+    ("after-publish-before-confirm", Fault::AfterPublishBeforeConfirm, Worlds::Services),
+    ("after-confirm-before-mark", Fault::AfterConfirmBeforeMark, Worlds::Services),
+    ("after-commit-before-ack", Fault::AfterCommitBeforeAck, Worlds::Services),
+    ("kill-rabbitmq", Fault::KillRabbitmq, Worlds::Services),
+    ("kill-postgres", Fault::KillPostgres, Worlds::Services),
+    ("kill-mongodb", Fault::KillMongodb, Worlds::Services),
+    ("stop-past-the-lease", Fault::StopPastTheLease, Worlds::Both),
+    ("stop-with-row-locks", Fault::StopWithRowLocks, Worlds::Services),
+    ("partition", Fault::Partition, Worlds::Services),
+    ("reset-links", Fault::ResetLinks, Worlds::Services),
+    ("slow-links", Fault::SlowLinks, Worlds::Services),
+    ("drip-links", Fault::DripLinks, Worlds::Services),
+    ("half-open", Fault::HalfOpen, Worlds::Services),
+    ("crash-loop", Fault::CrashLoop, Worlds::Services),
+    ("lose-topology", Fault::LoseTopology, Worlds::Services),
+    ("lose-binding", Fault::LoseBinding, Worlds::Services),
+    ("overflow", Fault::Overflow, Worlds::Services),
+    ("memory-alarm", Fault::MemoryAlarm, Worlds::Services),
+    ("duplicates", Fault::Duplicates, Worlds::Services),
+    ("poison", Fault::Poison, Worlds::Services),
+    ("half-way-clients", Fault::HalfWayClients, Worlds::Both),
+    ("hammer", Fault::Hammer, Worlds::Both),
+    ("clock", Fault::Clock, Worlds::Both),
+    ("disk-full", Fault::DiskFull, Worlds::Services),
+    ("restore-accounting", Fault::RestoreAccounting, Worlds::Both),
+    ("restore-auth", Fault::RestoreAuth, Worlds::Both),
 ];
 
 /// Those that come besides others, at random.
 pub(crate) const COMPANIONS: &[Fault] =
     &[Fault::KillAccounting, Fault::KillAuth, Fault::ResetLinks, Fault::SlowLinks, Fault::HalfWayClients];
 
-/// Those that the all-in-one has the parts for.
-const ALL_IN_ONE: &[Fault] = &[
-    Fault::KillAccounting,
-    Fault::RollingRestart,
-    Fault::StopPastTheLease,
-    Fault::HalfWayClients,
-    Fault::Hammer,
-    Fault::Clock,
-    Fault::RestoreAccounting,
-    Fault::RestoreAuth,
-];
-
 impl Fault {
     pub(crate) fn name(self) -> &'static str {
-        let mut named = FAULTS.iter().filter(|(_, fault)| *fault == self);
-        named.next().expect("every fault has a name").0
+        self.line().0
     }
 
     pub(crate) fn is_for_all_in_one(self) -> bool {
-        ALL_IN_ONE.contains(&self)
+        self.line().2 == Worlds::Both
+    }
+
+    fn line(self) -> &'static (&'static str, Fault, Worlds) {
+        FAULTS.iter().find(|(_, fault, _)| *fault == self).expect("every fault has a line")
     }
 
     /// Does it, under the run's load.
@@ -124,11 +124,11 @@ impl Fault {
             Self::AfterPublishBeforeConfirm => points::after_publish(run).await,
             Self::AfterConfirmBeforeMark => points::after_confirm(run).await,
             Self::AfterCommitBeforeAck => points::after_commit(run).await,
-            Self::KillRabbitmq => stores::kill_rabbitmq(run).await,
-            Self::KillPostgres => stores::kill_postgres(run).await,
-            Self::KillMongodb => stores::kill_mongodb(run).await,
-            Self::StopWithRowLocks => stores::stop_with_row_locks(run).await,
-            Self::DiskFull => stores::disk_full(run).await,
+            Self::KillRabbitmq => outages::kill_rabbitmq(run).await,
+            Self::KillPostgres => outages::kill_postgres(run).await,
+            Self::KillMongodb => outages::kill_mongodb(run).await,
+            Self::StopWithRowLocks => outages::stop_with_row_locks(run).await,
+            Self::DiskFull => outages::disk_full(run).await,
             Self::Partition => links::partition(run).await,
             Self::ResetLinks => links::reset(run).await,
             Self::SlowLinks => links::slow(run).await,
@@ -149,6 +149,6 @@ impl Fault {
 }
 
 /// How long a fault holds: a part of the fault, not a wait for anything.
-async fn last(time: std::time::Duration) {
+async fn hold_for(time: std::time::Duration) {
     tokio::time::sleep(time).await;
 }

@@ -1,5 +1,5 @@
-//! kill -9 at the points where an event is between two stores, which links show: see
-//! `docs/decisions/0019-faults-come-over-the-links.md`.
+//! kill -9 where an event is between two stores, or acked beside one that is not: points that links and
+//! locks show, see `docs/decisions/0019-faults-come-over-the-links.md`.
 
 use accrue_testkit::eventually;
 
@@ -39,7 +39,7 @@ async fn register(run: &mut Run<'_>) -> Vec<String> {
     user_ids
 }
 
-async fn becomes(system: &System, user_id: &str, status: &str) {
+async fn await_status(system: &System, user_id: &str, status: &str) {
     eventually(&format!("the account is {status}"), async || {
         system.account(user_id).await["status"] == status
     })
@@ -58,7 +58,7 @@ pub(super) async fn after_insert(run: &mut Run<'_>) {
     let paused = quiet(run).await;
     set(run.system.broker_links(Service::Auth), Way::ToServer, Flow::Hold);
     for user_id in register(run).await {
-        becomes(&run.system, &user_id, "placeholder").await;
+        await_status(&run.system, &user_id, "placeholder").await;
     }
     die(run, Service::Auth);
     drop(paused);
@@ -70,7 +70,7 @@ pub(super) async fn after_publish(run: &mut Run<'_>) {
     let before = run.system.total(Service::Auth, "outbox_confirmed_total").await;
     set(run.system.broker_links(Service::Auth), Way::ToProcess, Flow::Hold);
     let user_ids = register(run).await;
-    becomes(&run.system, &user_ids[0], "active").await;
+    await_status(&run.system, &user_ids[0], "active").await;
     let confirmed = run.system.total(Service::Auth, "outbox_confirmed_total").await;
     assert!(confirmed <= before, "a confirm got through what is held");
     let consumed = run.system.total(Service::Accounting, "events_consumed_total").await;
@@ -88,7 +88,7 @@ pub(super) async fn after_confirm(run: &mut Run<'_>) {
     let paused = quiet(run).await;
     set(run.system.broker_links(Service::Auth), Way::ToProcess, Flow::Hold);
     let user_ids = register(run).await;
-    becomes(&run.system, &user_ids[0], "active").await;
+    await_status(&run.system, &user_ids[0], "active").await;
     let before = run.system.total(Service::Auth, "outbox_confirmed_total").await;
     set(run.system.database_links(Service::Auth), Way::ToServer, Flow::Hold);
     set(run.system.broker_links(Service::Auth), Way::ToProcess, Flow::Pass);
@@ -107,19 +107,19 @@ pub(super) async fn beside_one_stuck(run: &mut Run<'_>) {
     let stuck = run.registered("stuck").await;
     let user_id = stuck.user_id.clone().expect("it was acknowledged");
     run.history.push(stuck);
-    becomes(&run.system, &user_id, "active").await;
+    await_status(&run.system, &user_id, "active").await;
     let Stores::Servers(stores) = &run.system.stores else { panic!("a fault of two services") };
     let held = stores.1.hold_account(&user_id).await;
     let mut deactivate = Operation::administer(Kind::Deactivate, &user_id);
     deactivate.send(&run.system.target, 0).await;
     run.history.push(deactivate);
     for later in register(run).await {
-        becomes(&run.system, &later, "active").await;
+        await_status(&run.system, &later, "active").await;
     }
     die(run, Service::Accounting);
     drop(held);
     run.system.heal().await;
-    becomes(&run.system, &user_id, "suspended").await;
+    await_status(&run.system, &user_id, "suspended").await;
     drop(paused);
 }
 
@@ -128,9 +128,10 @@ pub(super) async fn after_commit(run: &mut Run<'_>) {
     let paused = quiet(run).await;
     set(run.system.broker_links(Service::Accounting), Way::ToServer, Flow::Hold);
     let user_ids = register(run).await;
-    becomes(&run.system, &user_ids[0], "active").await;
+    await_status(&run.system, &user_ids[0], "active").await;
     die(run, Service::Accounting);
     run.system.heal().await;
+    // Counters began at 0 with the processes.
     eventually("they come again", async || {
         run.system.total(Service::Accounting, "events_consumed_total").await >= 1.0
     })

@@ -70,9 +70,9 @@ impl Client {
         let gate = Arc::clone(&self.gate);
         let open = gate.read_owned().await;
         let number = self.number + usize::from(self.dice.percent(30));
-        if operation.key.is_some() && self.dice.percent(self.manner.doubles) {
+        if operation.key.is_some() && self.dice.percent(self.manner.doubles_percent) {
             operation.send_twice(&self.target, number).await;
-        } else if self.dice.percent(self.manner.hangs_up) {
+        } else if self.dice.percent(self.manner.hangs_up_percent) {
             let limit = self.dice.millis(1..40);
             operation.send_within(&self.target, number, limit).await;
         } else {
@@ -91,6 +91,23 @@ impl Client {
         self.note(&operation);
         self.history.push(operation.clone());
         operation
+    }
+
+    /// Asks for both at the same time, each of another process, and gives them as far as they came.
+    ///
+    /// # Panics
+    /// When one is refused for no reason.
+    pub(super) async fn ask_at_once(&mut self, mut both: [Operation; 2]) -> [Operation; 2] {
+        let gate = Arc::clone(&self.gate);
+        let open = gate.read_owned().await;
+        let [one, other] = &mut both;
+        tokio::join!(one.send(&self.target, self.number), other.send(&self.target, self.number + 1));
+        drop(open);
+        for operation in &both {
+            self.note(operation);
+            self.history.push(operation.clone());
+        }
+        both
     }
 
     fn note(&mut self, operation: &Operation) {

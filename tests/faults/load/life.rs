@@ -57,19 +57,17 @@ impl Client {
 
     /// Now and then somebody else wants the same address at the same time, and one of both gets it.
     async fn sign_up(&mut self, name: &str) -> Option<String> {
-        let rivals = if self.dice.percent(10) { 2 } else { 1 };
-        let mut user_id = None;
-        for rival in 0..rivals {
-            let register = Operation::register(name, &format!("{name}-{rival}"));
-            let taken: &[&str] = if rivals > 1 { &["email_taken"] } else { &[] };
-            let register = self.ask(register.allowing(taken)).await;
-            user_id = user_id.or(register.user_id);
+        if !self.dice.percent(10) {
+            return self.ask(Operation::register(name, name)).await.user_id;
         }
-        user_id
+        let rivals = ["one", "other"]
+            .map(|rival| Operation::register(name, &format!("{name}-{rival}")).allowing(&["email_taken"]));
+        let [one, other] = self.ask_at_once(rivals).await;
+        one.user_id.or(other.user_id)
     }
 
     async fn step(&mut self, user: &mut User) {
-        if !self.manner.shared.is_empty() && self.dice.percent(self.manner.shares) {
+        if !self.manner.shared.is_empty() && self.dice.percent(self.manner.shares_percent) {
             return self.spend_shared().await;
         }
         match self.dice.among(0..100) {

@@ -21,12 +21,12 @@ pub(crate) struct Manner {
     /// Begins the names of users and keys.
     pub(crate) name: String,
     pub(crate) clients: usize,
-    /// How often of a hundred times a client hangs up before the answer.
-    pub(crate) hangs_up: i64,
+    /// How often a client hangs up before the answer.
+    pub(crate) hangs_up_percent: i64,
     /// How often a request goes to two processes at once.
-    pub(crate) doubles: i64,
+    pub(crate) doubles_percent: i64,
     /// How often credits of an account that all clients use are spent, instead of one's own.
-    pub(crate) shares: i64,
+    pub(crate) shares_percent: i64,
     /// Those accounts' users.
     pub(crate) shared: Vec<String>,
 }

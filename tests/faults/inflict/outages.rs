@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use accrue_testkit::eventually;
 
-use crate::inflict::last;
+use crate::inflict::hold_for;
 use crate::member::Service;
 use crate::operation::Operation;
 use crate::proxy::{Flow, Way};
@@ -28,7 +28,7 @@ pub(super) async fn kill_rabbitmq(run: &mut Run<'_>) {
     allocate.send(&run.system.target, 0).await;
     assert!(allocate.is_done(), "I10: {} without a broker", allocate.name());
     run.history.extend([registered, allocate]);
-    last(run.dice.millis(OUTAGE)).await;
+    hold_for(run.dice.millis(OUTAGE)).await;
     servers.rabbitmq.restart().await;
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn kill_postgres(run: &mut Run<'_>) {
     servers.postgres.kill().await;
     run.system.becomes(Service::Accounting, 0, 503, "unavailable").await;
     run.system.becomes(Service::Auth, 0, 200, "ready").await;
-    last(run.dice.millis(OUTAGE)).await;
+    hold_for(run.dice.millis(OUTAGE)).await;
     servers.postgres.restart().await;
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn kill_mongodb(run: &mut Run<'_>) {
     servers.mongodb.kill().await;
     run.system.becomes(Service::Auth, 0, 503, "unavailable").await;
     run.system.becomes(Service::Accounting, 0, 200, "ready").await;
-    last(run.dice.millis(OUTAGE)).await;
+    hold_for(run.dice.millis(OUTAGE)).await;
     servers.mongodb.restart().await;
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn stop_with_row_locks(run: &mut Run<'_>) {
     })
     .await;
     run.history.extend([registered, allocate]);
-    last(run.dice.millis(1000..12_000)).await;
+    hold_for(run.dice.millis(1000..12_000)).await;
     run.system.members(Service::Accounting)[0].signal("CONT");
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn disk_full(run: &mut Run<'_>) {
         !is_written
     })
     .await;
-    last(run.dice.millis(3000..6000)).await;
+    hold_for(run.dice.millis(3000..6000)).await;
     servers.clear_disk();
     // It may have ended itself: what it cannot log it does not do.
     if tokio::time::timeout(Duration::from_secs(5), servers.postgres.answers()).await != Ok(true) {
