@@ -250,3 +250,18 @@ fn what_has_begun_has_begun_where_it_arrives() {
         assert_eq!((arrived.effective_at, arrived.remaining), (kept, 7), "{begin}");
     }
 }
+
+#[test]
+fn a_transfer_is_refused_where_the_books_disagree() {
+    let tampered: [(fn(&mut Account), _); 2] =
+        [(|account| account.pending += 1, None), (|account| account.available += 1, Some(6))];
+    for (tamper, credits) in tampered {
+        let mut books = Books::of(&["u", "v"]);
+        books.post(&[command("u", Action::Allocate(allocation(5)))], NOW).remove(0).expect("room");
+        tamper(&mut books.accounts.get_mut("u").expect("there").account);
+        let (to, reason) = ("v".to_owned(), "mistyped".to_owned());
+        let transfer = Action::Transfer(Transfer { transfer_id: Uuid::now_v7(), to, credits, reason });
+        let refused = books.post(&[command("u", transfer)], NOW).remove(0);
+        assert_eq!(refused, Err(Rejection::BooksDisagree), "{credits:?}");
+    }
+}
