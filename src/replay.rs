@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use accrue_auth::replaying::{Replayed, replay};
 use accrue_chassis::clock::to_millis;
+use accrue_chassis::pace::Pace;
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
 use crate::admin::{Opened, StoreArgs};
 use crate::progress::Progress;
@@ -80,7 +81,7 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 /// A replay that is going on.
 struct Replaying {
     opened: Opened,
-    beat: tokio::time::Interval,
+    pace: Pace,
     progress: Progress,
     queued: u64,
     /// Those who are not there, or who are being changed.
@@ -89,8 +90,7 @@ struct Replaying {
 
 impl Replaying {
     fn new(opened: Opened, rate: u32) -> Self {
-        let beat = interval(Duration::from_secs(1) / rate);
-        Self { opened, beat, progress: Progress::new(), queued: 0, left: 0 }
+        Self { opened, pace: Pace::new(Some(rate)), progress: Progress::new(), queued: 0, left: 0 }
     }
 
     /// All, in the order of their ids, or those who changed since. What it stops at is told.
@@ -118,7 +118,7 @@ impl Replaying {
     }
 
     async fn one(&mut self, user_id: &str) -> anyhow::Result<()> {
-        self.beat.tick().await;
+        self.pace.wait().await;
         let now = self.opened.clock.now();
         match replay(&*self.opened.store, (user_id, None), now, None).await? {
             Replayed::Queued => self.queued += 1,

@@ -11,7 +11,7 @@ use accrue_chassis::backoff::Backoff;
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::health::Link;
 use accrue_chassis::telemetry::chain;
-use accrue_chassis::traces::{Kind, Span, scope};
+use accrue_chassis::traces::{Kind, Span, TraceContext, scope};
 use accrue_events::broker::{BrokerError, Delivery, Place, Settlement, Subscriber};
 use accrue_events::user::{DecodeError, Decoded, UserEvent};
 use futures_util::future::{BoxFuture, ready};
@@ -193,12 +193,16 @@ impl Consumer {
     /// Decodes a delivery and says what is to become of it once that is certain.
     fn work(&self, delivery: &Delivery, stop: CancellationToken) -> Work {
         let (tag, span) = (delivery.tag, self.span(delivery));
+        // Of the request, whose log lines are found by it.
+        let trace = delivery.traceparent.as_deref().and_then(TraceContext::parse);
+        let trace_id = || trace.map(|trace| trace.trace_id());
         let done = move |settlement, span| Some(Done { tag, settlement, span });
         if delivery.body.len() > MAX_BODY_BYTES {
             let bytes = delivery.body.len();
             tracing::warn!(
                 bytes,
                 message_id = delivery.message_id,
+                trace_id = trace_id(),
                 "a huge message goes to the dead letters"
             );
             count("malformed");
@@ -208,7 +212,7 @@ impl Consumer {
             Ok(Decoded::User(event)) => {
                 let (batcher, clock) = (self.batcher.clone(), Arc::clone(&self.clock));
                 return Box::pin(async move {
-                    let applied = apply(&batcher, &clock, *event, stop);
+                    let applied = apply((&batcher, &clock), *event, trace, stop);
                     done(scope(span.as_ref().map(Span::context), applied).await?, span)
                 });
             }
@@ -218,12 +222,22 @@ impl Consumer {
                 Settlement::Ack
             }
             Err(error @ DecodeError::UnknownMajor(_)) => {
-                tracing::warn!(%error, message_id = delivery.message_id, "an event waits for a newer release");
+                tracing::warn!(
+                    %error,
+                    message_id = delivery.message_id,
+                    trace_id = trace_id(),
+                    "an event waits for a newer release"
+                );
                 count("unknown_major");
                 Settlement::Retry
             }
             Err(error @ DecodeError::Malformed(_)) => {
-                tracing::warn!(%error, message_id = delivery.message_id, "a message goes to the dead letters");
+                tracing::warn!(
+                    %error,
+                    message_id = delivery.message_id,
+                    trace_id = trace_id(),
+                    "a message goes to the dead letters"
+                );
                 count("malformed");
                 Settlement::Reject
             }

@@ -9,14 +9,15 @@ use accrue_chassis::http::Collector;
 use accrue_chassis::telemetry::chain;
 use accrue_events::broker::Publisher;
 use accrue_events::outbox::gauges;
-use accrue_events::relay::Relay;
+use accrue_events::relay::{Relay, RelayError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::EventPolicy;
 use crate::store::LedgerStore;
 
-/// Between two looks for events where they are off: they are left by processes that had them on.
+/// Between two looks for events where they are off, and the age from which on they count as left
+/// by processes that had them on.
 const REST: Duration = Duration::from_secs(5);
 
 /// The relay of accounting's own events. Where they are off it runs only once some are left
@@ -51,40 +52,59 @@ impl OwnEvents {
         if self.is_on { readiness.want("own_events", self.link.clone()) } else { readiness }
     }
 
-    /// Publishes until `stop`; where events are off, from the moment at which some are left.
-    pub async fn run(self, stop: CancellationToken) {
-        if self.is_on || are_some_left(&self.store, &stop).await {
-            self.relay.run(stop).await;
+    /// Publishes until `stop`; where events are off, what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        if self.is_on {
+            return self.relay.run(stop).await;
+        }
+        let mut backoff = Backoff::for_reconnect();
+        let mut has_failed = false;
+        while !stop.is_cancelled() {
+            let wait = match self.publish_what_is_left(&stop).await {
+                Ok(()) => {
+                    has_failed = false;
+                    backoff.reset();
+                    REST
+                }
+                Err(error) => {
+                    let error = chain(&error);
+                    if has_failed {
+                        tracing::debug!(error, "events may be left still");
+                    } else {
+                        tracing::warn!(
+                            error,
+                            "events that may be left could not be published; will try again"
+                        );
+                    }
+                    has_failed = true;
+                    backoff.next_wait()
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
-}
 
-/// Waits until events are left, by a process that had them on and has ended, or still runs and
-/// publishes them itself, which does no harm. False when stopped.
-async fn are_some_left(store: &Arc<dyn LedgerStore>, stop: &CancellationToken) -> bool {
-    let mut backoff = Backoff::for_reconnect();
-    while !stop.is_cancelled() {
-        let wait = match store.backlog().await {
-            Ok(backlog) if backlog.depth > 0 => {
-                tracing::info!(
-                    events = backlog.depth,
-                    "events are off; those that were written before are still published"
-                );
-                return true;
+    /// Publishes what waits longer than it would if a process that has events on still ran: beside
+    /// such a one, two would publish, and an account's events change their order.
+    async fn publish_what_is_left(&mut self, stop: &CancellationToken) -> Result<(), RelayError> {
+        while !stop.is_cancelled() {
+            let backlog = self.store.backlog().await?;
+            if backlog.depth == 0 || backlog.oldest_age < REST {
+                break;
             }
-            Ok(_) => {
-                backoff.reset();
-                REST
+            let published = self.relay.run_once().await?.published;
+            if published == 0 {
+                // Somebody holds them, perhaps one who has died.
+                break;
             }
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "it is not known yet whether events are left");
-                backoff.next_wait()
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
+            tracing::info!(
+                published,
+                "events are off; some that were written before were left, and are published"
+            );
         }
+        Ok(())
     }
-    false
 }

@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use accrue_events::broker::{Broker, Depth};
+use accrue_chassis::telemetry::chain;
+use accrue_events::broker::{Broker, Depth, Tended};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks: each takes a connection of its own.
 const REST: Duration = Duration::from_secs(5);
+/// The same where the broker refuses to have something declared, of which it logs an error each time.
+const REST_IF_REFUSED: Duration = Duration::from_mins(1);
 
 /// Keeps the queues there, and the gauge `broker_queue_depth` true.
 pub(crate) struct Queues(Broker);
@@ -21,11 +24,23 @@ impl Queues {
     /// tells of that.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let look = async {
+            let mut is_refused = false;
             loop {
                 // First, too: the consumer is just declaring them.
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(if is_refused { REST_IF_REFUSED } else { REST }).await;
                 match self.0.tend().await {
-                    Ok(depth) => tell(depth),
+                    Ok(Tended { depth, refused }) => {
+                        tell(depth);
+                        // The consumer goes on as before, so readiness does not tell of this.
+                        if let Some(error) = refused.as_ref().filter(|_| !is_refused) {
+                            tracing::warn!(
+                                error = chain(error),
+                                "the broker refuses to have its exchanges and queues declared: what of them \
+                                 gets lost is not made anew"
+                            );
+                        }
+                        is_refused = refused.is_some();
+                    }
                     Err(error) => tracing::debug!(%error, "the queues could not be looked after"),
                 }
             }

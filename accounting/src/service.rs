@@ -84,6 +84,7 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
             (config.request_deadline, config.max_in_flight),
         ),
         newcomers: http::Newcomers { by_default: config.on_unknown_user, checks },
+        lifecycle: lifecycle.clone(),
         dead_letters: broker.dead_letters(),
     };
     lifecycle.spawn_worker(Queues::new(broker).run(lifecycle.worker_token()));

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod health;
 pub mod http;
 pub mod lifecycle;
+pub mod pace;
 pub mod private_file;
 pub mod problem;
 pub mod problem_docs;

@@ -215,7 +215,7 @@ impl UserSnapshot {
             return Err("its subject is not the user of its data");
         }
         if !is_valid_user_id(&self.user_id) {
-            return Err("its user id is empty, over 50 characters, or holds a control character");
+            return Err("its user id is empty, . or .., over 50 characters, or holds a control character");
         }
         if self.version < 0 {
             return Err("its version is negative");
@@ -235,11 +235,13 @@ impl UserSnapshot {
     }
 }
 
-/// Whether `text` may be a user id: 1 to 50 characters, no control characters.
+/// Whether `text` may be a user id: 1 to 50 characters, no control characters, and neither `.`
+/// nor `..`, which no URL can name (RFC 3986, 5.2.4).
 #[must_use]
 pub fn is_valid_user_id(text: &str) -> bool {
     let chars = text.chars().count();
-    (1..=MAX_USER_ID_CHARS).contains(&chars) && !text.chars().any(char::is_control)
+    let is_nameable = !matches!(text, "." | "..");
+    (1..=MAX_USER_ID_CHARS).contains(&chars) && is_nameable && !text.chars().any(char::is_control)
 }
 
 /// What kind of fault serde met and where, without the text it met it in, which

@@ -55,6 +55,10 @@ fn show_preview(survey: &Survey, asked: &BTreeSet<String>, limit: u64) -> bool {
         drop(writeln!(out, "{}", counted(&count)));
     }
     let found: BTreeSet<_> = survey.letters.iter().map(|letter| &letter.id).collect();
+    if !survey.is_complete {
+        eprintln!("not all dead letters were looked at in time; there may be more");
+        return false;
+    }
     let missing: Vec<_> = asked.iter().filter(|id| !found.contains(id)).collect();
     for id in &missing {
         tell_missing(id);

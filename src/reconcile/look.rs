@@ -21,6 +21,8 @@ const CHUNK: usize = 500;
 const SIDE_BY_SIDE: usize = 8;
 /// For how long what was repaired is waited for: an event takes its way.
 const REPAIR_LIMIT: Duration = Duration::from_secs(30);
+/// How often those are waited for at most who change again while they are looked at.
+const WAITS: usize = 3;
 /// Between two looks at what was repaired.
 const REPAIR_PAUSE: Duration = Duration::from_millis(500);
 
@@ -68,14 +70,34 @@ impl<'a> Look<'a> {
         if candidates.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep(self.time_to_arrive(&candidates)).await;
-        let findings = self.again(candidates.iter().map(|pair| pair.user_id.as_str())).await?;
+        let findings = self.still(candidates).await?;
         self.progress.clear();
         for finding in &findings {
             self.tally.found(finding.kind);
             drop(writeln!(std::io::stdout(), "{finding}"));
         }
         if self.manner.repairs { self.repair(findings).await } else { Ok(()) }
+    }
+
+    /// Those that are at odds once what they are at odds by had the time to arrive. Who changed
+    /// once more meanwhile has that time again, but not for ever.
+    async fn still(&self, candidates: Vec<Pair>) -> anyhow::Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut open = candidates;
+        for waited in 1..=WAITS {
+            tokio::time::sleep(self.time_to_arrive(&open)).await;
+            let again = self.again(open.iter().map(|pair| pair.user_id.as_str())).await?;
+            let is_told = |finding: &Finding| {
+                waited == WAITS || self.time_to_arrive(std::slice::from_ref(&finding.pair)).is_zero()
+            };
+            let (told, changed): (Vec<_>, Vec<_>) = again.into_iter().partition(is_told);
+            findings.extend(told);
+            open = changed.into_iter().map(|finding| finding.pair).collect();
+            if open.is_empty() {
+                break;
+            }
+        }
+        Ok(findings)
     }
 
     /// How long the youngest change among them may still be on its way.
@@ -130,8 +152,13 @@ impl<'a> Look<'a> {
         }
         let replays: Vec<(&str, Option<i64>)> =
             replays.iter().map(|(user_id, above)| (user_id.as_str(), *above)).collect();
-        if !replays.is_empty() {
-            self.services.replay(&replays).await?;
+        if !replays.is_empty()
+            && let Err(error) = self.services.replay(&replays).await
+        {
+            for (user_id, _) in replays {
+                waited_for.remove(user_id);
+                self.not_repaired(user_id, &error);
+            }
         }
         self.wait_for(waited_for).await
     }

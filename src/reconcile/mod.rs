@@ -7,6 +7,8 @@ mod merge;
 mod rounds;
 mod services;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

@@ -30,6 +30,8 @@ pub(super) async fn run(settings: Settings, every: Duration) -> anyhow::Result<E
         lifecycle: host.lifecycle.clone(),
     };
     doorway.open(polite(operations.routes(), MANNERS));
+    // Or nothing would be there to alert on as long as no look succeeds.
+    looked_last();
     let looks = async {
         loop {
             match super::once(&settings).await {
@@ -50,16 +52,22 @@ pub(super) async fn run(settings: Settings, every: Duration) -> anyhow::Result<E
 fn succeeded(tally: &Tally, link: &Link) {
     link.up();
     metrics::counter!("reconcile_looks_total", "outcome" => "done").increment(1);
-    #[expect(clippy::cast_precision_loss, reason = "counts and seconds stay far below 2^52")]
+    looked_last();
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     {
-        metrics::gauge!("reconcile_last_done_timestamp_seconds")
-            .set(SystemClock.now().unix_timestamp() as f64);
         for kind in Kind::ALL {
             metrics::gauge!("reconcile_found", "kind" => kind.word()).set(tally.of(kind) as f64);
         }
         metrics::gauge!("reconcile_left").set(tally.left as f64);
     }
     metrics::counter!("reconcile_repaired_total").increment(tally.repaired);
+}
+
+/// Now is when the last whole look ended.
+fn looked_last() {
+    let now = SystemClock.now();
+    #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
+    metrics::gauge!("reconcile_last_done_timestamp_seconds").set(now.unix_timestamp() as f64);
 }
 
 fn failed(error: &anyhow::Error, link: &Link) {

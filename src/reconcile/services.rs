@@ -1,5 +1,6 @@
 //! Both services as reconciliation sees them: lists in byte order, single users, repairs.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -61,25 +62,25 @@ impl Services {
     /// A page of auth's users.
     pub(crate) async fn users(&self, after: Option<&str>) -> anyhow::Result<Page<UserVersion>> {
         let url = page(below(&self.auth, &["v1", "user-versions"])?, after);
-        self.read(url).await.context("auth does not list its users")?.context("auth has no such list")
+        self.read(url).await.context("auth does not list its users")
     }
 
     /// A page of accounting's accounts.
     pub(crate) async fn accounts(&self, after: Option<&str>) -> anyhow::Result<Page<AccountVersion>> {
         let url = page(below(&self.accounting, &["v1", "account-versions"])?, after);
-        let read = self.read(url).await.context("accounting does not list its accounts")?;
-        read.context("accounting has no such list")
+        self.read(url).await.context("accounting does not list its accounts")
     }
 
     /// One user, as auth has it now.
     pub(crate) async fn user(&self, user_id: &str) -> anyhow::Result<Option<UserVersion>> {
-        self.read(below(&self.auth, &["v1", "user-versions", user_id])?).await.context("auth does not say")
+        let path = ["v1", "user-versions", user_id];
+        self.find((&self.auth, path), "user_not_found").await.context("auth does not say")
     }
 
     /// One account, as accounting has it now.
     pub(crate) async fn account(&self, user_id: &str) -> anyhow::Result<Option<AccountVersion>> {
-        let url = below(&self.accounting, &["v1", "account-versions", user_id])?;
-        self.read(url).await.context("accounting does not say")
+        let path = ["v1", "account-versions", user_id];
+        self.find((&self.accounting, path), "account_not_found").await.context("accounting does not say")
     }
 
     /// Has auth publish the users once more, each in a version above the one given.
@@ -108,14 +109,34 @@ impl Services {
             .context("auth does not erase (the client needs the scope users:admin for it)")
     }
 
-    /// What is at `url`; none where there is nothing.
-    async fn read<T: DeserializeOwned>(&self, url: Url) -> anyhow::Result<Option<T>> {
+    /// What is at `url`.
+    async fn read<T: DeserializeOwned>(&self, url: Url) -> anyhow::Result<T> {
         let response = self.ask(Method::GET, &url, None).await?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(response.json().await.context("the answer cannot be read")?)),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(refusal(response).await),
+        if response.status() != StatusCode::OK {
+            return Err(Refusal::of(response).await.into());
         }
+        decoded(response).await
+    }
+
+    /// What has this path, whose last part is an id; none where the service says by this code
+    /// that there is none. Any other 404 is of somebody who does not know the question, and
+    /// must not be taken for the answer: accounts would be marked as nobody's.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        (base, path): (&Url, [&str; 3]),
+        not_found: &str,
+    ) -> anyhow::Result<Option<T>> {
+        if matches!(path[2], "." | "..") {
+            // No URL can name them, and the services take nobody of such an id.
+            return Ok(None);
+        }
+        let response = self.ask(Method::GET, &below(base, &path)?, None).await?;
+        if response.status() == StatusCode::OK {
+            return decoded(response).await.map(Some);
+        }
+        let refusal = Refusal::of(response).await;
+        let is_answer = refusal.status == StatusCode::NOT_FOUND && refusal.code == not_found;
+        if is_answer { Ok(None) } else { Err(refusal.into()) }
     }
 
     /// Asks, as often as it takes within reason: services restart.
@@ -169,7 +190,7 @@ impl Services {
             .body("grant_type=client_credentials");
         let response = send(request).await.context("auth gives no token")?;
         if response.status() != StatusCode::OK {
-            return Err(refusal(response).await.context("auth gives no token"));
+            return Err(anyhow::Error::new(Refusal::of(response).await).context("auth gives no token"));
         }
         let token: Token = response.json().await.context("auth's token cannot be read")?;
         let until = Instant::now() + Duration::from_secs(token.expires_in).saturating_sub(MARGIN);
@@ -185,20 +206,41 @@ async fn send(request: RequestBuilder) -> anyhow::Result<Response> {
 }
 
 async fn expect(response: Response, status: StatusCode) -> anyhow::Result<()> {
-    if response.status() == status { Ok(()) } else { Err(refusal(response).await) }
+    if response.status() == status { Ok(()) } else { Err(Refusal::of(response).await.into()) }
 }
 
-/// What the service says instead, of which the code and the detail are for people.
-async fn refusal(response: Response) -> anyhow::Error {
-    let status = response.status();
-    let body: Value = response.json().await.unwrap_or_default();
-    let part = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let told = [part("code"), part("error"), part("detail"), part("error_description")];
-    anyhow::anyhow!(
-        "{status} {}",
-        told.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
-    )
+async fn decoded<T: DeserializeOwned>(response: Response) -> anyhow::Result<T> {
+    response.json().await.context("the answer cannot be read")
 }
+
+/// What a service says instead.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    /// For programs; empty where it says none.
+    code: String,
+    /// For people.
+    told: String,
+}
+
+impl Refusal {
+    async fn of(response: Response) -> Self {
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or_default();
+        let part = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let told = [part("code"), part("error"), part("detail"), part("error_description")];
+        let told = told.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+        Self { status, code: part("code"), told }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.told)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 fn page(mut url: Url, after: Option<&str>) -> Url {
     let mut query = url.query_pairs_mut();

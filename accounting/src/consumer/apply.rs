@@ -3,6 +3,7 @@
 use accrue_chassis::backoff::Backoff;
 use accrue_chassis::clock::SharedClock;
 use accrue_chassis::telemetry::chain;
+use accrue_chassis::traces::TraceContext;
 use accrue_events::broker::Settlement;
 use accrue_events::user::{UserEvent, UserEventKind};
 use tokio_util::sync::CancellationToken;
@@ -14,12 +15,13 @@ use crate::ledger::{Command, Receipt, Rejection, UserChange};
 /// Posts an event until the ledger has decided. A database that is away pauses
 /// consumption here: the message is neither sent back nor charged.
 pub(super) async fn apply(
-    batcher: &Batcher,
-    clock: &SharedClock,
+    (batcher, clock): (&Batcher, &SharedClock),
     event: UserEvent,
+    trace: Option<TraceContext>,
     stop: CancellationToken,
 ) -> Option<Settlement> {
     let (id, kind, occurred_at) = (event.id, event.kind, event.occurred_at);
+    let trace_id = || trace.map(|trace| trace.trace_id());
     let command = Command::apply_user(event.user, Uuid::now_v7());
     let mut backoff = Backoff::for_reconnect();
     loop {
@@ -41,12 +43,17 @@ pub(super) async fn apply(
                 }
             }
             Ok(Err(rejection)) => {
-                tracing::error!(%rejection, event_id = %id, "the ledger rejected an event");
+                tracing::error!(%rejection, event_id = %id, trace_id = trace_id(), "the ledger rejected an event");
                 count("rejected");
                 return Some(Settlement::Reject);
             }
             Err(PostError::Store(error)) if !error.is_passing() => {
-                tracing::error!(error = chain(&*error), event_id = %id, "an event could not be stored; it will be retried");
+                tracing::error!(
+                    error = chain(&*error),
+                    event_id = %id,
+                    trace_id = trace_id(),
+                    "an event could not be stored; it will be retried"
+                );
                 count("refused");
                 return Some(Settlement::Retry);
             }

@@ -1,5 +1,6 @@
 //! accounting's errors as its callers see them.
 
+use accrue_chassis::lifecycle::TaskLost;
 use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::telemetry::chain;
 use accrue_events::broker::BrokerError;
@@ -24,6 +25,8 @@ pub(super) enum ApiError {
     Store(StoreError),
     /// The broker could not be asked.
     Broker(BrokerError),
+    /// The work panicked.
+    Lost(TaskLost),
 }
 
 impl From<Problem> for ApiError {
@@ -35,6 +38,12 @@ impl From<Problem> for ApiError {
 impl From<PostError> for ApiError {
     fn from(error: PostError) -> Self {
         Self::Post(error)
+    }
+}
+
+impl From<TaskLost> for ApiError {
+    fn from(lost: TaskLost) -> Self {
+        Self::Lost(lost)
     }
 }
 
@@ -67,6 +76,10 @@ impl IntoResponse for ApiError {
                 let detail = "The broker cannot be asked right now, or there is more than can be looked through in \
                               time; try again.";
                 Problem::unavailable("broker_unavailable", detail, 5)
+            }
+            Self::Lost(error) => {
+                tracing::error!(error = chain(&error), "a request was lost");
+                Problem::internal()
             }
             Self::Store(error) => {
                 tracing::error!(error = chain(&error), "the ledger could not be read");

@@ -31,6 +31,7 @@ mod waiting;
 use std::sync::Arc;
 
 use accrue_chassis::clock::SharedClock;
+use accrue_chassis::lifecycle::Lifecycle;
 use accrue_events::broker::DeadLetters;
 use axum::Router;
 use utoipa::openapi::OpenApi;
@@ -56,6 +57,8 @@ pub(crate) struct Accounting {
     pub(crate) newcomers: Newcomers,
     /// For requests that wait for a user's event.
     pub(crate) waiting: Waiting,
+    /// For work that goes on to its end though its caller has gone.
+    pub(crate) lifecycle: Lifecycle,
     /// Events that were given up on.
     pub(crate) dead_letters: Arc<dyn DeadLetters>,
 }

@@ -105,6 +105,7 @@ impl Api {
             clock: Arc::<ManualClock>::clone(&clock),
             newcomers,
             waiting: Waiting::new(batcher.arrivals(), lifecycle.clone(), (Duration::from_secs(10), 64)),
+            lifecycle: lifecycle.clone(),
             dead_letters: broker.dead_letters(),
         };
         let router = routes(accounting).0.layer(Extension(caller));

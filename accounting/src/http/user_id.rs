@@ -12,7 +12,8 @@ pub(super) fn check(user_id: &str) -> Result<(), Problem> {
     if is_valid_user_id(user_id) {
         return Ok(());
     }
-    let detail = "The user id in the path must be 1 to 50 characters long, without control characters.";
+    let detail = "The user id in the path must be 1 to 50 characters long, without control characters, and \
+                  neither \".\" nor \"..\".";
     Err(Problem::invalid(vec![FieldError::new("", "invalid_user_id", detail)]))
 }
 

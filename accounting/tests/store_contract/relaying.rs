@@ -183,7 +183,8 @@ pub(crate) async fn what_is_left_when_events_are_off_is_published(fixture: Fixtu
     let left = OwnEvents::new(&store, Box::new(broker.clone()), EventPolicy::Off, nobody());
     let draining = left.run(stop.clone());
     let drained = async {
-        // By a process that has them on still, and ends before it has published them.
+        // By a process that has them on still, and ends before it has published them. They count as
+        // left after five seconds.
         tokio::time::sleep(Duration::from_millis(300)).await;
         for number in 0..3 {
             post_with(&store, allocate("u1", &format!("k{number}"), 1), TELLING).await.expect("room");

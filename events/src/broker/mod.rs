@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use dead_letters::{DeadLetter, DeadLetters, LetterSummary};
 pub use destination::Destination;
-pub use open::{Broker, Depth, NoCertificate, OpenError, Trust, open};
+pub use open::{Broker, Depth, NoCertificate, OpenError, Tended, Trust, open};
 pub use selection::{FailedRedrive, LetterCount, Look, Redrive, Redriven, Selection, Survey};
 pub use topology::{DELIVERY_LIMIT, InvalidPrefix, MAX_LENGTH, Topology};
 

@@ -22,8 +22,8 @@ pub(super) trait Adapter: Send + Sync + 'static {
     async fn depth(&self) -> Result<Depth, BrokerError>;
 
     /// By default nothing can be missing.
-    async fn tend(&self) -> Result<Depth, BrokerError> {
-        self.depth().await
+    async fn tend(&self) -> Result<Tended, BrokerError> {
+        Ok(Tended { depth: self.depth().await?, refused: None })
     }
 }
 
@@ -37,6 +37,16 @@ pub struct Depth {
     pub retry: u64,
     /// Given up on.
     pub dead_letters: u64,
+}
+
+/// What came of looking after the queues.
+#[derive(Debug)]
+pub struct Tended {
+    /// What waits.
+    pub depth: Depth,
+    /// Why what is missing cannot be declared again: the permission is gone, or something of that
+    /// name is made otherwise.
+    pub refused: Option<BrokerError>,
 }
 
 /// The broker's URL is not usable. Says what is expected and repeats nothing of
@@ -131,8 +141,8 @@ impl Broker {
     /// costly as [`Broker::depth`].
     ///
     /// # Errors
-    /// [`BrokerError`] when the broker is away, or has a queue of that name that is made otherwise.
-    pub async fn tend(&self) -> Result<Depth, BrokerError> {
+    /// [`BrokerError`] when the broker is away.
+    pub async fn tend(&self) -> Result<Tended, BrokerError> {
         self.0.tend().await
     }
 }

@@ -180,26 +180,6 @@ impl Wanted {
     }
 }
 
-/// Lets so many letters through a second.
-pub(super) struct Pace {
-    interval: Duration,
-    next: tokio::time::Instant,
-}
-
-impl Pace {
-    pub(super) fn new(rate: Option<u32>) -> Self {
-        let interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
-        Self { interval, next: tokio::time::Instant::now() }
-    }
-
-    pub(super) async fn wait(&mut self) {
-        if !self.interval.is_zero() {
-            tokio::time::sleep_until(self.next).await;
-            self.next = self.next.max(tokio::time::Instant::now()) + self.interval;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::dead_letters::tests::letter;

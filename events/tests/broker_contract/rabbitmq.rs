@@ -8,7 +8,7 @@ use std::time::Duration;
 use accrue_events::broker::Settlement::{Ack, Reject, Retry};
 use accrue_events::broker::{BrokerError, Destination, Publication, Publisher};
 use accrue_testkit::{Listener, eventually};
-use lapin::ExchangeKind::Topic;
+use lapin::ExchangeKind::{Fanout, Topic};
 use lapin::options::{
     BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeleteOptions,
 };
@@ -71,6 +71,28 @@ async fn an_exchange_deleted_under_the_publisher_is_declared_again() {
     assert_eq!(publish_until_confirmed(&mut publisher, 9).await, 0, "declared again by the next connect");
     let mut subscription = bench.subscribe(10).await;
     assert_eq!(numbers(&receive_many(&mut subscription, 2).await), [0, 9]);
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_declared_again_is_told_and_the_rest_counted() {
+    let Some(bench) = Bench::rabbitmq().await else { return };
+    bench.publish(&messages(0..2)).await;
+    let tended = bench.broker.tend().await.expect("the broker is there");
+    assert!(tended.refused.is_none(), "{tended:?}");
+    assert_eq!(tended.depth.queue, 2);
+    let (_connection, channel) = stranger(&bench).await;
+    let exchange = bench.topology().users_exchange();
+    channel
+        .exchange_delete(exchange.clone().into(), ExchangeDeleteOptions::default())
+        .await
+        .expect("deleted");
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(exchange.into(), Fanout, options, FieldTable::default()).await;
+    declared.expect("made by somebody else, otherwise");
+    let tended = bench.broker.tend().await.expect("the broker is there");
+    assert!(tended.refused.is_some(), "{tended:?}");
+    assert_eq!(tended.depth.queue, 2);
     bench.finish().await;
 }
 

@@ -99,7 +99,8 @@ impl Order {
         let AllocationRequest { effective_at, expires_at, .. } = &self.request;
         let ends_first = expires_at.is_some_and(|end| effective_at.is_some_and(|begin| end <= begin));
         let fields = fields.require(is_valid_user_id(&self.user_id), || {
-            let detail = "user_id must be 1 to 50 characters long, without control characters.";
+            let detail = "user_id must be 1 to 50 characters long, without control characters, and neither \".\" nor \
+                          \"..\".";
             FieldError::new("/user_id", "invalid_user_id", detail)
         });
         self.request.check(fields, newcomers).require(!ends_first, end_before_beginning)

@@ -1,5 +1,7 @@
 //! `DELETE /v1/admin/dead-letters/{id}`
 
+use std::sync::Arc;
+
 use accrue_chassis::http::{Path, SECURITY_LOG};
 use accrue_chassis::problem_docs::{AnyProblem, NotFoundProblem, TokenProblem};
 use accrue_chassis::tokens::Caller;
@@ -30,9 +32,14 @@ pub(in crate::http) async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     check_id("", &id)?;
-    if !within(accounting.dead_letters.drop_letter(&id)).await? {
-        return Err(unknown_letter().into());
-    }
-    tracing::info!(target: SECURITY_LOG, event = "dead_letter_dropped", actor = caller.actor(), letter_id = id);
-    Ok(StatusCode::NO_CONTENT)
+    let (dead_letters, actor) = (Arc::clone(&accounting.dead_letters), caller.actor());
+    // To the end: a letter that is gone is told of, whoever has gone meanwhile.
+    let dropping = accounting.lifecycle.run_to_end(async move {
+        let was_there = within(dead_letters.drop_letter(&id)).await;
+        if matches!(was_there, Ok(true)) {
+            tracing::info!(target: SECURITY_LOG, event = "dead_letter_dropped", actor, letter_id = id);
+        }
+        was_there
+    });
+    if dropping.await?? { Ok(StatusCode::NO_CONTENT) } else { Err(unknown_letter().into()) }
 }

@@ -1,5 +1,7 @@
 //! `POST /v1/admin/dead-letters/redrive`
 
+use std::sync::Arc;
+
 use accrue_chassis::http::{Json, SECURITY_LOG};
 use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, TokenProblem};
@@ -115,10 +117,17 @@ pub(in crate::http) async fn redrive(
         return preview(&accounting, selection, limit.into()).await.map(axum::Json);
     }
     let redrive = Redrive { selection, limit: limit.into(), rate: None, patience: PATIENCE };
-    let report = within(accounting.dead_letters.redrive_many(&redrive, &mut |_| {})).await?;
-    let (actor, redriven) = (caller.actor(), report.redriven);
-    tracing::info!(target: SECURITY_LOG, event = "dead_letters_redriven", actor, redriven);
-    answer(report).map(axum::Json)
+    let (dead_letters, actor) = (Arc::clone(&accounting.dead_letters), caller.actor());
+    // To the end: what was sent is told of, whoever has gone meanwhile.
+    let redriving = accounting.lifecycle.run_to_end(async move {
+        let mut redriven = 0;
+        let report = within(dead_letters.redrive_many(&redrive, &mut |count| redriven = count)).await;
+        if report.is_ok() || redriven > 0 {
+            tracing::info!(target: SECURITY_LOG, event = "dead_letters_redriven", actor, redriven);
+        }
+        report
+    });
+    answer(redriving.await??).map(axum::Json)
 }
 
 async fn preview(accounting: &Accounting, selection: Selection, limit: u64) -> Result<RedriveBody, ApiError> {

@@ -96,6 +96,7 @@ async fn nothing_is_made_unless_every_field_is_right() {
         {"user_id": "ada", "credits": 1, "effective_at": "2026-05-01T00:00:00Z",
          "expires_at": "2026-05-01T00:00:00Z"},
         {"user_id": "ada", "credits": 1, "expires_at": "9999-12-31T23:59:59-12:00"},
+        {"user_id": "..", "credits": 1},
     ]);
     let answer = send(&api, "b", &wrong).await;
     answer.is(400, "invalid_request");
@@ -113,6 +114,7 @@ async fn nothing_is_made_unless_every_field_is_right() {
         "/allocations/2/user_id",
         "/allocations/3/expires_at",
         "/allocations/4/expires_at",
+        "/allocations/5/user_id",
     ];
     assert_eq!(told, BTreeSet::from(expected));
     send(&api, "b", &json!([{"user_id": "ada", "credits": 1, "colour": "red"}]))

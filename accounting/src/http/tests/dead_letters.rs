@@ -1,8 +1,10 @@
 //! Dead letters over HTTP: listed without personal data, read, sent back, dropped.
 
 use accrue_events::broker::{Destination, Message, Settlement};
+use accrue_testkit::eventually;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -98,6 +100,18 @@ async fn letters_are_sent_back_and_dropped() {
     for wrong in [json!({"limit": 0}), json!({"limit": 501}), json!({"ids": [""]}), json!({"all": true})] {
         api.redrive(wrong).await.is(400, "invalid_request");
     }
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn who_hangs_up_does_not_stop_a_redrive_half_way() {
+    let api = Api::start().await;
+    bury(&api, &[ADA; 20]).await;
+    // Polled once, and dropped.
+    assert!(api.redrive(json!({})).now_or_never().is_none(), "it takes its time");
+    eventually("all are sent back", async || api.broker.depth().await.expect("there").dead_letters == 0)
+        .await;
+    assert_eq!(api.broker.depth().await.expect("there").queue, 20);
     api.stop().await;
 }
 

@@ -45,7 +45,8 @@ impl TransferRequest {
         let has_one = self.credits.is_some() != self.all.is_some();
         Fields::new()
             .require(is_valid_user_id(&self.to), || {
-                let detail = "to must be 1 to 50 characters long, without control characters.";
+                let detail = "to must be 1 to 50 characters long, without control characters, and neither \".\" nor \
+                              \"..\".";
                 FieldError::new("/to", "invalid_user_id", detail)
             })
             .require(self.to != from, same_account)

@@ -4,10 +4,12 @@ use sqlx::PgConnection;
 
 /// Where a database or a role is set not to wait for the disk, an answer and an ack would go out
 /// before what they stand for is kept. What waits for more than that, a standby, stays as it is.
+/// It is set in any case: what a session has not set by itself changes under it when the
+/// server's settings are read again.
 pub(super) async fn wait_for_it(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(
-        "SELECT set_config('synchronous_commit', 'on', false)
-         WHERE current_setting('synchronous_commit') = 'off'",
+        "SELECT set_config('synchronous_commit', COALESCE(NULLIF(now.value, 'off'), 'on'), false)
+         FROM (SELECT current_setting('synchronous_commit')) AS now (value)",
     )
     .execute(connection)
     .await
@@ -36,9 +38,13 @@ mod tests {
             let setting = format!("ALTER DATABASE \"{name}\" SET synchronous_commit = {set}");
             sqlx::query(AssertSqlSafe(setting)).execute(&store.readers).await.expect("set");
             let store = PostgresLedger::open(database.url(), 1, true, clock).await.expect("opened");
-            let now: String =
-                sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&store.writers).await.expect("shown");
-            assert_eq!(now, kept, "of a database set to {set}");
+            let now: (String, String) =
+                sqlx::query_as("SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'")
+                    .fetch_one(&store.writers)
+                    .await
+                    .expect("shown");
+            // The session's own: nobody changes it under it.
+            assert_eq!(now, (kept.to_owned(), "session".to_owned()), "of a database set to {set}");
         }
     }
 }

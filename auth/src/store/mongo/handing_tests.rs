@@ -54,6 +54,14 @@ impl Pair {
     }
 }
 
+impl Pair {
+    async fn erase(&self, user_id: &str) {
+        let user = self.one.user(user_id).await.expect("an answer").expect("the user");
+        let change = Edit::of(&user).erase().at(self.clock.now(), None);
+        assert!(matches!(self.one.change(change).await, Ok(Changed::Done(_))));
+    }
+}
+
 async fn claim(store: &MongoStore) -> Claim {
     store.claim(10, LEASE).await.expect("a claim")
 }
@@ -101,6 +109,25 @@ async fn what_changes_while_it_is_handed_over_stays_due() {
     assert_eq!((&next.entries[0].owner, &*next.entries[0].message.routing_key), (&ada, "user.updated"));
     pair.one.mark_published(&next, &next.entries).await.expect("marked");
     assert_eq!(pair.one.backlog().await.expect("an answer").depth, 0);
+}
+
+#[tokio::test]
+async fn of_an_erased_user_no_address_goes_out_after_that() {
+    let Some(pair) = Pair::set_up().await else { return };
+    let (ada, bob) = (pair.register("ada").await, pair.register("bob").await);
+    pair.erase(&ada).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let claim = found(&pair.one).await;
+        told.extend(
+            claim.entries.iter().map(|entry| (entry.owner.clone(), entry.message.routing_key.clone())),
+        );
+        pair.one.mark_published(&claim, &claim.entries).await.expect("marked");
+    }
+    told.sort();
+    let mut expected = [(ada, "user.deleted".to_owned()), (bob, "user.registered".to_owned())];
+    expected.sort();
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]

@@ -89,6 +89,11 @@ impl Handover {
         }
     }
 
+    /// Takes back what waits of this user, who was erased: an address is not to go out after that.
+    pub(super) fn forget(&self, user_id: &str) {
+        self.state().waiting.retain(|(_, entry)| entry.owner != user_id);
+    }
+
     /// There is something in the outbox for the relay to look for: written by somebody else than
     /// a registration, released, or left behind by a claim that was full.
     pub(super) fn ask_for_look(&self) {
@@ -194,6 +199,18 @@ mod tests {
             owners(handover.next(1, NOW))
         };
         assert_eq!([next(), next(), next(), next()].concat(), ["(look)", "a", "(look)", "b"]);
+    }
+
+    #[test]
+    fn what_was_erased_is_not_published_any_more() {
+        let handover = Handover::default();
+        handover.begin(LEASE);
+        handover.next(9, NOW);
+        for owner in ["a", "b", "a"] {
+            handover.hand(NOW + LEASE, entry(owner));
+        }
+        handover.forget("a");
+        assert_eq!(owners(handover.next(9, NOW)), ["b"]);
     }
 
     #[test]

@@ -31,15 +31,16 @@ struct Due {
 #[async_trait]
 impl Outbox for MongoStore {
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Claim, OutboxError> {
-        let (users, now) = (self.users.clone(), self.clock.now());
         let nothing = Claim { token: Uuid::nil(), entries: Vec::new() };
         for _ in 0..LOOKS {
+            // A look can take long, and what is leased by an old time has hardly any left.
+            let now = self.clock.now();
             match self.handover.next(limit, now) {
                 Next::Take(claim) => return Ok(claim),
                 Next::Rest => return Ok(nothing),
                 Next::Look => {}
             }
-            let users = users.clone();
+            let users = self.users.clone();
             let claimed = self.calls.run(async move { claim(&users, limit, now, lease).await }).await;
             // There may be more, or what there is could not be seen.
             if claimed.as_ref().map_or(true, |claim| !claim.entries.is_empty()) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use accrue_events::outbox::Entry;
+use accrue_events::user::UserStatus;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;
@@ -65,6 +66,11 @@ impl UserStore for MongoStore {
         let handover = Arc::clone(&self.handover);
         let changing = async move {
             let changed = changing::change(&users, change, now).await;
+            if let Ok(Changed::Done(user)) = &changed
+                && user.status == UserStatus::Deleted
+            {
+                handover.forget(&user.user_id);
+            }
             handover.ask_for_look();
             changed
         };

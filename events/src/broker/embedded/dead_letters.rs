@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use accrue_chassis::clock::from_micros;
+use accrue_chassis::pace::Pace;
 use async_trait::async_trait;
 use sqlx::FromRow;
 use tokio::time::Instant;
 
-use super::super::selection::{Pace, Wanted};
+use super::super::selection::Wanted;
 use super::super::{BrokerError, DeadLetter, DeadLetters, FailedRedrive, Look, Redrive, Redriven, Survey};
 use super::store::{Store, failed};
 
@@ -125,7 +126,10 @@ impl EmbeddedDeadLetters {
                 }
                 pace.wait().await;
                 match self.send_back(seq).await {
-                    Ok(is_sent) => report.redriven += u64::from(is_sent),
+                    Ok(true) => report.redriven += 1,
+                    // Somebody else has taken it meanwhile.
+                    Ok(false) if !redrive.selection.ids.is_empty() => report.not_found.push(summary.id),
+                    Ok(false) => {}
                     Err(error) => report.failed.push(FailedRedrive { id: summary.id, error }),
                 }
                 // The file's faults are those of every letter.
@@ -191,7 +195,9 @@ impl DeadLetters for EmbeddedDeadLetters {
         let mut wanted = Wanted::new(&redrive.selection);
         let mut report = Redriven::default();
         report.stopped = self.send_wanted((redrive, &mut wanted), &mut report, tell).await.err();
-        report.not_found = if report.is_complete { wanted.rest() } else { Vec::new() };
+        if report.is_complete {
+            report.not_found.extend(wanted.rest());
+        }
         Ok(report)
     }
 

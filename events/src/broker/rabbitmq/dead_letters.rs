@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use accrue_chassis::pace::Pace;
 use async_trait::async_trait;
 use lapin::message::Delivery;
 
-use super::super::selection::{Pace, Wanted};
+use super::super::selection::Wanted;
 use super::super::{
     BrokerError, DeadLetter, DeadLetters, FailedRedrive, Look, Publication, Redrive, Redriven, Survey,
 };

@@ -22,7 +22,7 @@ use self::publisher::RabbitPublisher;
 use self::subscriber::RabbitSubscriber;
 use super::open::Adapter;
 use super::{
-    BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Topology, Trust,
+    BrokerError, DeadLetters, Depth, Destination, OpenError, Publisher, Subscriber, Tended, Topology, Trust,
 };
 
 /// What RabbitMQ is called in traces.
@@ -65,7 +65,13 @@ impl Adapter for RabbitBroker {
         self.count(self.endpoint.connect("depth").await?).await
     }
 
-    async fn tend(&self) -> Result<Depth, BrokerError> {
-        self.count(self.endpoint.connect_and_declare("tending").await?).await
+    async fn tend(&self) -> Result<Tended, BrokerError> {
+        let connection = self.endpoint.connect("tending").await?;
+        let declared = topology::declare(&connection, &self.endpoint.topology).await;
+        // Counted in any case: who may not declare still sees that letters are dead.
+        match (declared, self.count(connection).await) {
+            (declared, Ok(depth)) => Ok(Tended { depth, refused: declared.err() }),
+            (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
+        }
     }
 }
