@@ -9,7 +9,7 @@ use accrue_chassis::http::Collector;
 use accrue_chassis::telemetry::chain;
 use accrue_events::broker::Publisher;
 use accrue_events::outbox::gauges;
-use accrue_events::relay::{Relay, RelayError};
+use accrue_events::relay::{Outcome, Relay, RelayError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -87,16 +87,24 @@ impl OwnEvents {
         }
     }
 
-    /// Publishes what waits longer than it would if a process that has events on still ran: beside
-    /// such a one, two would publish, and an account's events change their order.
+    /// Publishes what waits longer than it does as a rule where a process that has events on still
+    /// runs: beside such a one, two would publish, and an account's events could change their order.
     async fn publish_what_is_left(&mut self, stop: &CancellationToken) -> Result<(), RelayError> {
         while !stop.is_cancelled() {
             let backlog = self.store.backlog().await?;
             if backlog.depth == 0 || backlog.oldest_age < REST {
                 break;
             }
-            let published = self.relay.run_once().await?.published;
-            if published == 0 {
+            let Outcome { claimed, published } = self.relay.run_once().await?;
+            if published < claimed {
+                tracing::warn!(
+                    claimed,
+                    published,
+                    "the broker did not take all events that were left; they will be published again"
+                );
+                break;
+            }
+            if claimed == 0 {
                 // Somebody holds them, perhaps one who has died.
                 break;
             }

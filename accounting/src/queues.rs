@@ -41,7 +41,10 @@ impl Queues {
                         }
                         is_refused = refused.is_some();
                     }
-                    Err(error) => tracing::debug!(%error, "the queues could not be looked after"),
+                    Err(error) => {
+                        is_refused = false;
+                        tracing::debug!(%error, "the queues could not be looked after");
+                    }
                 }
             }
         };

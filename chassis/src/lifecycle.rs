@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 /// The two signals of a shutdown and the tasks that it waits for.
 ///
@@ -97,7 +98,7 @@ impl Lifecycle {
 
     /// Runs `work` to its end even when the caller is dropped half-way, as axum
     /// drops a handler whose client has gone. A database driver's future that is
-    /// dropped in the middle leaves its connection in doubt.
+    /// dropped in the middle leaves its connection in doubt. What it logs is the request's still.
     ///
     /// # Errors
     /// [`TaskLost`] when the work panicked.
@@ -106,7 +107,7 @@ impl Lifecycle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_request(work).await.map_err(TaskLost)
+        self.spawn_request(work.in_current_span()).await.map_err(TaskLost)
     }
 
     /// Waits for requests, for two thirds of `limit` at most, so that a client which

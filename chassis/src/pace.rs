@@ -1,4 +1,4 @@
-//! So many a second and no more, whatever held them up.
+//! So many a second, and no burst after a pause that makes up for it.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// At most `rate` a second; as they come where none is given.
+    /// `rate` a second, and a tenth more in the first after a pause; as they come where none is
+    /// given.
     #[must_use]
     pub fn new(rate: Option<u32>) -> Self {
         let interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));

@@ -127,7 +127,7 @@ impl Services {
         not_found: &str,
     ) -> anyhow::Result<Option<T>> {
         if matches!(path[2], "." | "..") {
-            // No URL can name them, and the services take nobody of such an id.
+            // No URL can name them, so nothing can be asked; the services take nobody of such an id.
             return Ok(None);
         }
         let response = self.ask(Method::GET, &below(base, &path)?, None).await?;

@@ -1,7 +1,6 @@
 //! Looks at two services of the test's own, that answer as real ones rarely do.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use accrue_chassis::clock::{Clock as _, SystemClock, to_millis};
@@ -87,19 +86,24 @@ async fn ids_that_no_url_can_name_hold_nothing_up() {
     assert_eq!(told.of(Kind::Surplus), 1);
 }
 
-/// Two services of which auth's user changes at the first look by id, which comes to accounting
-/// `later`, or not at all.
+/// Two services of which auth's user changes just before the first look by id, which comes to
+/// accounting `later`, or not at all.
 async fn changing(later: bool) -> Services {
-    let changed_at = to_millis(SystemClock.now());
-    let looks = Arc::new(AtomicUsize::new(0));
+    let changed = Arc::new(OnceLock::new());
+    let arrived = Arc::clone(&changed);
+    // The account is asked for first, each time.
     let account_now = async move || {
-        let is_late = looks.fetch_add(1, Ordering::SeqCst) > 0;
-        Json(account("u1", Some(if later && is_late { changed_at } else { 2 }), "active"))
+        let version = arrived.get().copied().filter(|_| later).unwrap_or(2);
+        Json(account("u1", Some(version), "active"))
+    };
+    let user_now = async move || {
+        let version = *changed.get_or_init(|| to_millis(SystemClock.now()));
+        Json(user("u1", version))
     };
     services(
         Router::new()
             .route("/v1/user-versions", get(async || page(&[user("u1", 2)])))
-            .route("/v1/user-versions/{id}", get(async move || Json(user("u1", changed_at))))
+            .route("/v1/user-versions/{id}", get(user_now))
             .route("/v1/account-versions", get(async || page(&[account("u1", Some(1), "active")])))
             .route("/v1/account-versions/{id}", get(account_now)),
     )

@@ -1,6 +1,6 @@
 //! Servers that are killed, a disk that is full, and locks that nobody lets go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accrue_testkit::eventually;
 
@@ -58,6 +58,8 @@ pub(super) async fn stop_with_row_locks(run: &mut Run<'_>) {
     let Stores::Servers(stores) = &run.system.stores else { panic!("a fault of two services") };
     eventually("a transaction is open", async || stores.1.idle_transactions().await > 0).await;
     run.system.members(Service::Accounting)[0].signal("STOP");
+    // As a whole, since who asks it meanwhile waits as long, and is to have an answer in time.
+    let end = Instant::now() + run.dice.millis(2000..12_000);
     run.system.database_links(Service::Accounting)[0].set(Way::ToProcess, Flow::Pass);
     let registered = run.registered("beside-locks").await;
     let user_id = registered.user_id.clone().expect("it was acknowledged");
@@ -68,7 +70,7 @@ pub(super) async fn stop_with_row_locks(run: &mut Run<'_>) {
     })
     .await;
     run.history.extend([registered, allocate]);
-    hold_for(run.dice.millis(1000..12_000)).await;
+    hold_for(end.saturating_duration_since(Instant::now())).await;
     run.system.members(Service::Accounting)[0].signal("CONT");
 }
 

@@ -33,7 +33,7 @@ pub(in crate::http) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     check_id("", &id)?;
     let (dead_letters, actor) = (Arc::clone(&accounting.dead_letters), caller.actor());
-    // To the end: a letter that is gone is told of, whoever has gone meanwhile.
+    // To the end: a letter that was dropped is told of, whoever has gone meanwhile.
     let dropping = accounting.lifecycle.run_to_end(async move {
         let was_there = within(dead_letters.drop_letter(&id)).await;
         if matches!(was_there, Ok(true)) {

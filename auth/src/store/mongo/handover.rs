@@ -89,7 +89,9 @@ impl Handover {
         }
     }
 
-    /// Takes back what waits of this user, who was erased: an address is not to go out after that.
+    /// Takes back what waits of this user, whom this process has erased: the address is not to go
+    /// out after that. Who is erased by another process meanwhile is still published first, as by
+    /// a relay that had claimed it; a lease ends that.
     pub(super) fn forget(&self, user_id: &str) {
         self.state().waiting.retain(|(_, entry)| entry.owner != user_id);
     }

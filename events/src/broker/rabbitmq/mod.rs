@@ -69,9 +69,10 @@ impl Adapter for RabbitBroker {
         let connection = self.endpoint.connect("tending").await?;
         let declared = topology::declare(&connection, &self.endpoint.topology).await;
         // Counted in any case: who may not declare still sees that letters are dead.
-        match (declared, self.count(connection).await) {
-            (declared, Ok(depth)) => Ok(Tended { depth, refused: declared.err() }),
-            (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
+        let counted = self.count(connection).await;
+        match declared {
+            Err(error) if !matches!(error, BrokerError::Refused { .. }) => Err(error),
+            declared => Ok(Tended { depth: counted?, refused: declared.err() }),
         }
     }
 }
