@@ -87,8 +87,8 @@ impl OwnEvents {
         }
     }
 
-    /// Publishes what waits longer than it does as a rule where a process that has events on still
-    /// runs: beside such a one, two would publish, and an account's events could change their order.
+    /// Publishes what has waited for [`REST`]. What is younger is left to a process that may have
+    /// events on still: where two publish, an account's events can change their order.
     async fn publish_what_is_left(&mut self, stop: &CancellationToken) -> Result<(), RelayError> {
         while !stop.is_cancelled() {
             let backlog = self.store.backlog().await?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks: each takes a connection of its own.
 const REST: Duration = Duration::from_secs(5);
-/// The same where the broker refuses to have something declared, of which it logs an error each time.
+/// The same where the broker refuses to have something declared: both of us log an error each time.
 const REST_IF_REFUSED: Duration = Duration::from_mins(1);
 
 /// Keeps the queues there, and the gauge `broker_queue_depth` true.

@@ -64,6 +64,8 @@ pub(super) struct Settings {
 /// How a look is taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
+    /// By a process that goes on, and logs.
+    pub(super) is_repeated: bool,
     pub(super) repairs: bool,
     pub(super) grace: Duration,
     pub(super) placeholder_age: Duration,
@@ -94,6 +96,7 @@ impl ReconcileArgs {
         let listen = problems.listen_address("RECONCILE_LISTEN", &self.listen);
         problems.finish()?;
         let manner = grace.zip(age).map(|(grace, age)| Manner {
+            is_repeated: self.every.is_some(),
             repairs: self.repair,
             grace: Duration::from_secs(grace),
             placeholder_age: Duration::from_secs(age),

@@ -125,7 +125,7 @@ impl Pair {
         }
     }
 
-    /// When the younger side of it changed last, as far as that shows.
+    /// When auth's user changed last, by their version; none without a user.
     pub(crate) fn changed_at(&self) -> Option<OffsetDateTime> {
         let version = self.user.as_ref()?.version;
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(version) * 1_000_000).ok()

@@ -181,6 +181,10 @@ impl<'a> Look<'a> {
 
     fn not_repaired(&mut self, user_id: &str, error: &anyhow::Error) {
         self.tally.left += 1;
+        if self.manner.is_repeated {
+            tracing::warn!(user_id, error = format!("{error:#}"), "a user is not repaired");
+            return;
+        }
         self.progress.clear();
         eprintln!("{user_id} is not repaired: {error:#}");
     }

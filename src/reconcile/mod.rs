@@ -37,8 +37,10 @@ pub(crate) async fn run(args: ReconcileArgs) -> ExitCode {
         };
     }
     match once(&settings).await {
-        Ok(tally) if tally.is_settled() => ExitCode::SUCCESS,
-        Ok(_) => DISAGREE.into(),
+        Ok(tally) => {
+            eprintln!("{tally}");
+            if tally.is_settled() { ExitCode::SUCCESS } else { DISAGREE.into() }
+        }
         Err(error) => fail(&error, UNREAD),
     }
 }
@@ -54,8 +56,6 @@ async fn once(settings: &Settings) -> anyhow::Result<Tally> {
     let by = (settings.client_id.clone(), settings.client_secret.clone());
     let services = Services::new(urls, by)?;
     let mut look = Look::new(&services, settings.manner);
-    let looked = look.at_all().await;
-    let tally = look.into_tally();
-    eprintln!("{tally}");
-    looked.context("not everybody was looked at").map(|()| tally)
+    look.at_all().await.context("not everybody was looked at")?;
+    Ok(look.into_tally())
 }

@@ -51,6 +51,7 @@ pub(super) async fn run(settings: Settings, every: Duration) -> anyhow::Result<E
 
 fn succeeded(tally: &Tally, link: &Link) {
     link.up();
+    tracing::info!("{tally}");
     metrics::counter!("reconcile_looks_total", "outcome" => "done").increment(1);
     looked_last();
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]

@@ -50,7 +50,7 @@ fn not_found(code: &str) -> Response {
 }
 
 async fn look(services: &Services, grace: Duration) -> anyhow::Result<Tally> {
-    let manner = Manner { repairs: false, grace, placeholder_age: Duration::ZERO };
+    let manner = Manner { is_repeated: false, repairs: false, grace, placeholder_age: Duration::ZERO };
     let mut look = Look::new(services, manner);
     look.at_all().await?;
     Ok(look.into_tally())

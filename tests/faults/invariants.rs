@@ -36,7 +36,8 @@ pub(crate) async fn check(run: &mut Run<'_>) -> u64 {
     balances(run, &model).await;
     sign_ups_name_distinct_users(&run.history);
     let_in(&run.system, &model).await;
-    run.system.operate_well(&["audit"]).await;
+    let (code, said) = run.system.operate(&["audit"]).await;
+    assert_eq!(code, Some(0), "I3: accrue audit: {said}");
     within(Duration::from_secs(30), "I1, I2: accrue reconcile finds nothing", async || {
         run.system.operate(&["reconcile"]).await.0 == Some(0)
     })

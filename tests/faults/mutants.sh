@@ -18,7 +18,8 @@ On the tree as it is the suite has to hold: tests/faults/run.sh.
 The checkout and what is built lie in MUTANTS_DIR (default target/mutants), and stay for the next time:
 the first build takes minutes, each mutant about one.
 
-exit code: 0 all caught, 1 one survived, 2 wrong use, 3 one could not be tried
+Needs what tests/faults/run.sh needs. exit code: 0 all caught, 1 one survived, 2 wrong use, 3 one could not
+be tried and none survived, 130 and 143 interrupted
 EOF
 }
 
@@ -129,7 +130,8 @@ for name in "${names[@]}"; do
     try "$name" || code=$?
     restore
     if [ "$code" = 0 ]; then caught=$((caught + 1)); fi
-    if [ "$code" -gt "$worst" ]; then worst=$code; fi
+    # One that survived tells more than one that could not be tried.
+    if [ "$code" = 1 ] || [ "$worst" = 0 ]; then worst=$code; fi
 done
 echo "$caught of ${#names[@]} mutants caught"
 exit "$worst"

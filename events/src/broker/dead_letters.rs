@@ -16,14 +16,24 @@ const MAX_TYPE_CHARS: usize = 100;
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
     /// Up to `limit` dead letters, oldest first as far as the broker tells their
-    /// times. They stay where they are.
+    /// times, of those that were come to in five minutes. They stay where they are.
+    ///
+    /// # Errors
+    /// The broker is away.
     async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, BrokerError>;
 
     /// What there is of a selection, by kind and one by one, without any body being kept.
     /// Everything stays where it is.
+    ///
+    /// # Errors
+    /// The broker is away.
     async fn survey(&self, look: &Look) -> Result<Survey, BrokerError>;
 
     /// One with its body. None when there is no such dead letter.
+    ///
+    /// # Errors
+    /// The broker is away, or there were more letters than could be searched in five minutes
+    /// ([`BrokerError::Timeout`]).
     async fn find(&self, id: &str) -> Result<Option<DeadLetter>, BrokerError>;
 
     /// Sends a selection back to the queue that it came from, in one walk, each letter
@@ -52,6 +62,9 @@ pub trait DeadLetters: Send + Sync + 'static {
     }
 
     /// Removes one for good. False when there is no such dead letter.
+    ///
+    /// # Errors
+    /// As of [`DeadLetters::find`]. Where the broker went away it may be gone all the same.
     async fn drop_letter(&self, id: &str) -> Result<bool, BrokerError>;
 }
 

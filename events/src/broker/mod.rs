@@ -63,12 +63,18 @@ pub struct Place {
 pub trait Publisher: Send + 'static {
     /// Makes sure that there is a connection and that what it publishes to is declared.
     /// Cheap when all is well, so it also serves to notice that it is not.
+    ///
+    /// # Errors
+    /// The broker is away, or refuses what is declared. Connect anew.
     async fn connect(&mut self) -> Result<(), BrokerError>;
 
     /// Publishes a window of messages and waits for every confirm, each message at
     /// its index in the result. Whatever did not surely arrive is
     /// [`Publication::Unconfirmed`]. After an error nothing of the window may be
     /// taken as published, and the next call connects anew.
+    ///
+    /// # Errors
+    /// The connection broke, or the confirms did not come in time.
     async fn publish(&mut self, window: &[Message]) -> Result<Vec<Publication>, BrokerError>;
 
     /// Where it publishes to, for traces; nowhere that they could name, unless it says so.
@@ -82,6 +88,9 @@ pub trait Publisher: Send + 'static {
 pub trait Subscriber: Send + Sync + 'static {
     /// Connects, declares the topology, and begins to receive, with at most
     /// `prefetch` deliveries unsettled.
+    ///
+    /// # Errors
+    /// The broker is away, or refuses what is declared.
     async fn subscribe(&self, prefetch: u16) -> Result<Box<dyn Subscription>, BrokerError>;
 
     /// The queue, for traces; none that they could name, unless it says so.
@@ -108,6 +117,9 @@ pub trait Subscription: Send {
 
     /// Allows `prefetch` unsettled deliveries from now on, besides those that are
     /// unsettled already.
+    ///
+    /// # Errors
+    /// The subscription is broken: subscribe anew.
     async fn set_prefetch(&mut self, prefetch: u16) -> Result<(), BrokerError>;
 }
 
