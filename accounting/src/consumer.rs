@@ -37,9 +37,10 @@ const WARY_PREFETCH: u16 = 1;
 const QUICK_BREAKS: usize = 40;
 /// Commits after which a wary consumer trusts what comes.
 const WARY_COMMITS: usize = 20;
-/// For how long deliveries are held while the database is away. Then they go back to
-/// the queue: a broker ends consumers that hold deliveries for very long.
-const HOLD_LIMIT: Duration = Duration::from_mins(5);
+/// For how long deliveries are held while the database takes nothing. Then they go back to
+/// the queue, which charges them: a broker ends consumers that hold deliveries for very long
+/// (RabbitMQ after 30 minutes), and charges them too.
+const HOLD_LIMIT: Duration = Duration::from_mins(20);
 /// A larger message is none of auth's, and is not taken into memory many times over.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long what is in work at a shutdown may take; what is not settled by then

@@ -10,6 +10,12 @@ use time::{Duration, OffsetDateTime};
 pub trait Clock: Send + Sync + 'static {
     /// The current time, UTC, in whole microseconds.
     fn now(&self) -> OffsetDateTime;
+
+    /// The current time where a server that several processes share says that it is `server`:
+    /// that, so that a process whose own clock is wrong decides as the others do.
+    fn agreed(&self, server: OffsetDateTime) -> OffsetDateTime {
+        whole_microseconds(server)
+    }
 }
 
 /// A clock that several parts hold.
@@ -47,6 +53,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn agreed(&self, _: OffsetDateTime) -> OffsetDateTime {
+        self.now()
     }
 }
 

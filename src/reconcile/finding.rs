@@ -140,11 +140,17 @@ fn judge_both(user: &UserVersion, account: &AccountVersion) -> Option<Kind> {
         AccountStatus::Placeholder => Some(Kind::Missing),
         AccountStatus::Orphaned => Some(if is_behind(user, account) { Kind::Stale } else { Kind::Ahead }),
         AccountStatus::Active | AccountStatus::Suspended => match account.user_version {
-            Some(known) if known == user.version => None,
-            Some(known) if known > user.version => Some(Kind::Ahead),
+            Some(known) if known == user.version && says_the_same(user, account) => None,
+            Some(known) if known >= user.version => Some(Kind::Ahead),
             _ => Some(Kind::Stale),
         },
     }
+}
+
+/// Whether both say the same of whether the user may act. One version says two things where auth was
+/// restored from a backup and counted on from there.
+fn says_the_same(user: &UserVersion, account: &AccountVersion) -> bool {
+    (user.status == UserStatus::Deactivated) == (account.status == AccountStatus::Suspended)
 }
 
 /// Whether a replay of the version that auth has would be taken; an orphaned account takes
@@ -272,6 +278,10 @@ mod tests {
         let above = Some((Kind::Ahead, Repair::Replay { above: Some(9) }));
         assert_eq!(found(user(7, Active), account(Some(9), AccountStatus::Active)), above);
         assert_eq!(found(user(7, Active), account(Some(9), AccountStatus::Orphaned)), above);
+        // One version of a user whose auth was restored from a backup, and of whom it was made twice.
+        let above = Some((Kind::Ahead, Repair::Replay { above: Some(7) }));
+        assert_eq!(found(user(7, Active), account(Some(7), AccountStatus::Suspended)), above);
+        assert_eq!(found(user(7, Deactivated), account(Some(7), AccountStatus::Active)), above);
         let orphan = Some((Kind::Orphaned, Repair::Orphan { user_version: Some(9) }));
         assert_eq!(found(None, account(Some(9), AccountStatus::Suspended)), orphan);
         assert_eq!(

@@ -10,6 +10,9 @@ use crate::operation::Operation;
 use crate::servers::Servers;
 use crate::system::System;
 
+/// In seconds.
+const HOUR: i64 = 3_600;
+
 /// What a run is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -70,6 +73,8 @@ impl<'a> Run<'a> {
             hangs_up_percent: dice.among(0..10),
             doubles_percent: dice.among(5..25),
             shares_percent: dice.among(10..40),
+            // In one process there is no other clock than the one that may be an hour ahead.
+            soonest_end: if plan.all_in_one { 2 * HOUR } else { 500 },
             shared: Vec::new(),
         };
         let plan = plan.clone();

@@ -2,6 +2,7 @@
 
 mod auditing;
 mod booking;
+mod clocks;
 mod explaining;
 mod fixture;
 mod histories;

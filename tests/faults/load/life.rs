@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use accrue_chassis::clock::{Clock as _, SystemClock};
 use serde_json::json;
+use time::Duration;
+use time::format_description::well_known::Rfc3339;
 
 use crate::load::client::Client;
 use crate::operation::{Kind, Operation};
@@ -95,7 +98,20 @@ impl Client {
 
     async fn allocate(&mut self, user: &User, credits: i64) -> Operation {
         let key = self.key("allocate");
-        self.ask(Operation::allocate(&user.id, credits, key).allowing(&user.refusals(true))).await
+        let allocate = if self.dice.percent(30) {
+            let end = SystemClock.now() + Duration::seconds(self.ends_in());
+            let end = end.format(&Rfc3339).expect("a time of this century");
+            let body = json!({"credits": credits, "expires_at": end});
+            Operation::book(Kind::Allocate(credits), &user.id, "allocations", body, key)
+        } else {
+            Operation::allocate(&user.id, credits, key)
+        };
+        self.ask(allocate.allowing(&user.refusals(true))).await
+    }
+
+    /// Seconds: not within the run, and mostly within the hour by which a clock may be ahead.
+    fn ends_in(&mut self) -> i64 {
+        self.manner.soonest_end + self.dice.among(0..3_600)
     }
 
     async fn consume(&mut self, user: &User) {
@@ -114,8 +130,7 @@ impl Client {
     async fn reserve(&mut self, user: &User) {
         let (held, key) = (self.dice.among(1..51), self.key("reserve"));
         let refusals = user.refusals(self.surely_has(&user.id, held));
-        // Beyond the hour by which a clock may be wrong.
-        let body = json!({"credits": held, "expires_in": 86_400});
+        let body = json!({"credits": held, "expires_in": self.ends_in()});
         let reserve = Operation::book(Kind::Reserve(held), &user.id, "reservations", body, key);
         let reserved = self.ask(reserve.allowing(&refusals)).await;
         if !reserved.is_done() {

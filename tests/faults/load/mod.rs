@@ -27,6 +27,8 @@ pub(crate) struct Manner {
     pub(crate) doubles_percent: i64,
     /// How often credits of an account that all clients use are spent, instead of one's own.
     pub(crate) shares_percent: i64,
+    /// Seconds after which credits and holds end by themselves at the earliest: longer than a run.
+    pub(crate) soonest_end: i64,
     /// Those accounts' users.
     pub(crate) shared: Vec<String>,
 }

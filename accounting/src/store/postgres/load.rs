@@ -10,30 +10,47 @@ use super::rows;
 use crate::ledger::{Account, AccountState, Accounts, Command, IdempotencyKey};
 use crate::store::{StoreError, named};
 
-/// Step 1. Locks the accounts, in the order in which every batch does, and says which are
-/// not there. Of these there is nothing to find and nothing to lock.
+/// What a batch begins with.
+pub(super) struct Locked<'a> {
+    pub(super) accounts: Accounts,
+    /// Those of them that are not there. Of these there is nothing to find and nothing to lock.
+    pub(super) missing: BTreeSet<&'a str>,
+    /// The server's time when all of them were locked.
+    pub(super) at: OffsetDateTime,
+}
+
+/// Step 1. Locks the accounts, in the order in which every batch does.
 pub(super) async fn lock<'a>(
     connection: &mut PgConnection,
     user_ids: &[&'a str],
-) -> Result<(Accounts, BTreeSet<&'a str>), StoreError> {
+) -> Result<Locked<'a>, StoreError> {
+    // One row at least, for the time; it is taken of each after its lock.
     let rows = sqlx::query(
-        "SELECT user_id, status, user_version, email, username, display_name, available, reserved,
-                pending, last_seq, last_entry_at, chain_head, next_due_at, welcome
-         FROM accounts WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE",
+        "SELECT locked.*, clock_timestamp() AS at
+         FROM (SELECT) AS once LEFT JOIN (
+             SELECT user_id, status, user_version, email, username, display_name, available, reserved,
+                    pending, last_seq, last_entry_at, chain_head, next_due_at, welcome
+             FROM accounts WHERE user_id = ANY ($1::text[]) ORDER BY user_id FOR UPDATE
+         ) AS locked ON true",
     )
     .bind(user_ids)
     .fetch_all(connection)
     .await?;
+    let times = rows.iter().map(|row| row.try_get("at")).collect::<Result<Vec<OffsetDateTime>, _>>()?;
+    let at = times.into_iter().max().ok_or_else(|| StoreError::Corrupt("no time was told".to_owned()))?;
     let nothing = |user_id: &&str| ((*user_id).to_owned(), AccountState::new(Account::placeholder(*user_id)));
     let mut accounts: Accounts = user_ids.iter().map(nothing).collect();
     let mut found = BTreeSet::new();
     for row in &rows {
+        if row.try_get::<Option<&str>, _>("user_id")?.is_none() {
+            continue;
+        }
         let account = rows::account(row)?;
         found.insert(account.user_id.clone());
         accounts.insert(account.user_id.clone(), AccountState::new(account));
     }
     let missing = user_ids.iter().copied().filter(|user_id| !found.contains(*user_id));
-    Ok((accounts, missing.collect()))
+    Ok(Locked { accounts, missing: missing.collect(), at })
 }
 
 /// Those of the accounts that somebody else holds locked right now.

@@ -191,7 +191,7 @@ impl LedgerStore for PostgresLedger {
     }
 
     async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError> {
-        read::account(&self.readers, user_id, self.clock.now()).await
+        read::account(&self.readers, user_id, &*self.clock).await
     }
 
     async fn accounts(
@@ -200,7 +200,7 @@ impl LedgerStore for PostgresLedger {
         after: Option<&AccountPosition>,
         limit: u32,
     ) -> Result<Vec<AccountView>, StoreError> {
-        read::accounts(&self.readers, filter, after, limit, self.clock.now()).await
+        read::accounts(&self.readers, filter, after, limit, &*self.clock).await
     }
 
     async fn due_accounts(
@@ -208,7 +208,7 @@ impl LedgerStore for PostgresLedger {
         after: Option<&DuePosition>,
         limit: u32,
     ) -> Result<Vec<DuePosition>, StoreError> {
-        read::due_accounts(&self.readers, after, limit, self.clock.now()).await
+        read::due_accounts(&self.readers, after, limit, &*self.clock).await
     }
 
     async fn entries(
@@ -221,7 +221,7 @@ impl LedgerStore for PostgresLedger {
     }
 
     async fn allocation(&self, user_id: &str, id: Uuid) -> Result<Option<AllocationAt>, StoreError> {
-        resources::allocation(&self.readers, (user_id, id), self.clock.now()).await
+        resources::allocation(&self.readers, (user_id, id), &*self.clock).await
     }
 
     async fn allocations(
@@ -230,7 +230,7 @@ impl LedgerStore for PostgresLedger {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<AllocationAt>, StoreError> {
-        resources::allocations(&self.readers, (user_id, before), limit, self.clock.now()).await
+        resources::allocations(&self.readers, (user_id, before), limit, &*self.clock).await
     }
 
     async fn usage(&self, user_id: &str, id: Uuid) -> Result<Option<Usage>, StoreError> {
@@ -247,7 +247,7 @@ impl LedgerStore for PostgresLedger {
     }
 
     async fn reservation(&self, user_id: &str, id: Uuid) -> Result<Option<Reservation>, StoreError> {
-        resources::reservation(&self.readers, (user_id, id), self.clock.now()).await
+        resources::reservation(&self.readers, (user_id, id), &*self.clock).await
     }
 
     async fn reservations(
@@ -256,7 +256,7 @@ impl LedgerStore for PostgresLedger {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        resources::reservations(&self.readers, (user_id, before), limit, self.clock.now()).await
+        resources::reservations(&self.readers, (user_id, before), limit, &*self.clock).await
     }
 
     async fn balance(

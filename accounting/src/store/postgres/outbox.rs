@@ -60,13 +60,20 @@ impl PostgresLedger {
         }
         answer
     }
+
+    /// What time it is: a lease holds only among those who agree on that.
+    async fn server_time(&self) -> Result<OffsetDateTime, StoreError> {
+        let rows = self.ask(sqlx::query("SELECT clock_timestamp() AS at")).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Corrupt("no time was told".to_owned()))?;
+        Ok(self.clock.agreed(row.try_get("at")?))
+    }
 }
 
 #[async_trait]
 impl Outbox for PostgresLedger {
     /// One statement finds and leases, and passes over what another claim is about to lease.
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Claim, OutboxError> {
-        let (now, token) = (self.clock.now(), Uuid::new_v4());
+        let (now, token) = (self.server_time().await?, Uuid::new_v4());
         let claim = sqlx::query(
             "WITH free AS (
                  SELECT position FROM outbox
@@ -112,7 +119,8 @@ impl Outbox for PostgresLedger {
             "SELECT CASE WHEN counted <= 100000 THEN counted
                          ELSE (SELECT max(position) FROM outbox) - (SELECT min(position) FROM outbox) + 1
                     END AS depth,
-                    (SELECT written_at FROM outbox ORDER BY position LIMIT 1) AS oldest
+                    (SELECT written_at FROM outbox ORDER BY position LIMIT 1) AS oldest,
+                    clock_timestamp() AS at
              FROM (SELECT count(*) AS counted FROM (SELECT FROM outbox LIMIT 100001) AS first)
                  AS counting",
         );
@@ -120,7 +128,8 @@ impl Outbox for PostgresLedger {
         let Some(row) = rows.first() else { return Ok(Backlog::default()) };
         let depth: i64 = row.try_get("depth").map_err(StoreError::from)?;
         let oldest: Option<OffsetDateTime> = row.try_get("oldest").map_err(StoreError::from)?;
-        let age = oldest.map(|written_at| self.clock.now() - written_at);
+        let at: OffsetDateTime = row.try_get("at").map_err(StoreError::from)?;
+        let age = oldest.map(|written_at| self.clock.agreed(at) - written_at);
         Ok(Backlog {
             depth: u64::try_from(depth).unwrap_or_default(),
             // Negative when the clock went back: then it is young.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use accrue_chassis::clock::Clock;
 use sqlx::{Connection as _, PgConnection};
 
+use super::load::Locked;
 use super::{burn, due, load, outbox, rates, save};
 use crate::ledger::{Command, Policies, Rejection, decide_all, events_of};
 use crate::store::{Posted, StoreError, named, salt_seed};
@@ -113,8 +114,8 @@ async fn post_in(
 ) -> Result<Posting, StoreError> {
     let user_ids: Vec<&str> = named::user_ids(commands).into_iter().collect();
     let mut transaction = connection.begin().await?;
-    let (mut accounts, missing) = load::lock(&mut transaction, &user_ids).await?;
-    let now = clock.now();
+    let Locked { mut accounts, missing, at } = load::lock(&mut transaction, &user_ids).await?;
+    let now = clock.agreed(at);
     if keys == Keys::Read {
         load::keys(&mut transaction, &mut accounts, commands.iter()).await?;
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
-use super::{PostgresLedger, rows, save_resources};
+use super::{PostgresLedger, read, rows, save_resources};
 use crate::ledger::{Accounts, Command};
 use crate::rates::{EffectiveInPast, RateOrder, RateVersion, Revision, revise};
 use crate::store::rates::MAX_WAITING;
@@ -124,7 +124,8 @@ impl RateStore for PostgresLedger {
             .execute(&mut *transaction)
             .await?;
         let latest = latest(&mut transaction, &order.resource).await?;
-        let revision = revise(latest.as_ref(), order, self.clock.now());
+        let now = read::now(&mut *transaction, &*self.clock).await?;
+        let revision = revise(latest.as_ref(), order, now);
         match &revision {
             Ok(Revision::Made(rate)) => {
                 insert(&mut transaction, rate).await?;
@@ -141,7 +142,8 @@ impl RateStore for PostgresLedger {
         let found: Option<String> =
             sqlx::query_scalar(query).bind(resource).fetch_optional(&mut *connection).await?;
         let found = found.into_iter().collect();
-        Ok(standing(&mut connection, found, self.clock.now()).await?.pop())
+        let now = read::now(&mut *connection, &*self.clock).await?;
+        Ok(standing(&mut connection, found, now).await?.pop())
     }
 
     async fn rates(&self, after: Option<&str>, limit: u32) -> Result<Vec<RateStanding>, StoreError> {
@@ -153,7 +155,8 @@ impl RateStore for PostgresLedger {
         .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
-        standing(&mut connection, found, self.clock.now()).await
+        let now = read::now(&mut *connection, &*self.clock).await?;
+        standing(&mut connection, found, now).await
     }
 
     async fn rate_at(
@@ -161,8 +164,11 @@ impl RateStore for PostgresLedger {
         resource: &str,
         at: Option<OffsetDateTime>,
     ) -> Result<Option<RateVersion>, StoreError> {
-        let at = at.unwrap_or_else(|| self.clock.now());
         let mut connection = self.readers.acquire().await?;
+        let at = match at {
+            Some(at) => at,
+            None => read::now(&mut *connection, &*self.clock).await?,
+        };
         Ok(in_force(&mut connection, &[resource], at).await?.pop())
     }
 

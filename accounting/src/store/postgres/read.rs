@@ -1,6 +1,7 @@
 //! Reading without locks: accounts as they are now, and entries.
 
-use sqlx::postgres::{PgRow, Postgres};
+use accrue_chassis::clock::Clock;
+use sqlx::postgres::{PgExecutor, PgRow, Postgres};
 use sqlx::{PgConnection, PgPool, Row as _, Transaction};
 use time::OffsetDateTime;
 
@@ -21,6 +22,24 @@ fn view(row: &PgRow) -> Result<AccountView, StoreError> {
 /// A transaction in which all statements see the same.
 pub(super) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, StoreError> {
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
+
+/// The same, and what time it is in it.
+pub(super) async fn snapshot_of_now(
+    pool: &PgPool,
+    clock: &dyn Clock,
+) -> Result<(Transaction<'static, Postgres>, OffsetDateTime), StoreError> {
+    let mut snapshot = snapshot(pool).await?;
+    let now = now(&mut *snapshot, clock).await?;
+    Ok((snapshot, now))
+}
+
+/// What time it is: all processes have to agree on what has fallen due.
+pub(super) async fn now(
+    executor: impl PgExecutor<'_>,
+    clock: &dyn Clock,
+) -> Result<OffsetDateTime, StoreError> {
+    Ok(clock.agreed(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(executor).await?))
 }
 
 /// The account with this id, if there is one: alone, and settled in memory if something
@@ -55,13 +74,13 @@ async fn settle(
 pub(super) async fn account(
     pool: &PgPool,
     user_id: &str,
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Option<AccountView>, StoreError> {
-    let query = "SELECT * FROM accounts WHERE user_id = $1";
-    let row = sqlx::query(query).bind(user_id).fetch_optional(pool).await?;
-    let Some(mut view) = row.as_ref().map(view).transpose()? else { return Ok(None) };
-    if view.account.is_due(now) {
-        let mut snapshot = snapshot(pool).await?;
+    let query = "SELECT *, clock_timestamp() AS at FROM accounts WHERE user_id = $1";
+    let Some(row) = sqlx::query(query).bind(user_id).fetch_optional(pool).await? else { return Ok(None) };
+    let mut view = view(&row)?;
+    if view.account.is_due(clock.agreed(row.try_get("at")?)) {
+        let (mut snapshot, now) = snapshot_of_now(pool, clock).await?;
         let Some(state) = settled(&mut snapshot, user_id, now).await? else { return Ok(None) };
         snapshot.commit().await?;
         view.account = state.account;
@@ -75,9 +94,9 @@ pub(super) async fn accounts(
     filter: &AccountFilter,
     after: Option<&AccountPosition>,
     limit: u32,
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Vec<AccountView>, StoreError> {
-    let mut snapshot = snapshot(pool).await?;
+    let (mut snapshot, now) = snapshot_of_now(pool, clock).await?;
     let rows = sqlx::query(
         "SELECT * FROM accounts
          WHERE ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR email = $3)
@@ -118,8 +137,9 @@ pub(super) async fn due_accounts(
     pool: &PgPool,
     after: Option<&DuePosition>,
     limit: u32,
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Vec<DuePosition>, StoreError> {
+    let now = now(pool, clock).await?;
     let rows = sqlx::query(
         "SELECT next_due_at, user_id FROM accounts
          WHERE next_due_at <= $1 AND ($2::timestamptz IS NULL OR (next_due_at, user_id) > ($2, $3::text))

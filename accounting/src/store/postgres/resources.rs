@@ -1,7 +1,7 @@
 //! Reading allocations, usages and reservations as they are now.
 
+use accrue_chassis::clock::Clock;
 use sqlx::PgPool;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{read, rows};
@@ -12,9 +12,9 @@ use crate::store::{AllocationAt, StoreError};
 pub(super) async fn allocation(
     pool: &PgPool,
     (user_id, id): (&str, Uuid),
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Option<AllocationAt>, StoreError> {
-    let mut snapshot = read::snapshot(pool).await?;
+    let (mut snapshot, now) = read::snapshot_of_now(pool, clock).await?;
     let state = read::settled(&mut snapshot, user_id, now).await?;
     let query = "SELECT * FROM credit_allocations WHERE user_id = $1 AND id = $2";
     let row = sqlx::query(query).bind(user_id).bind(id).fetch_optional(&mut *snapshot).await?;
@@ -32,9 +32,9 @@ pub(super) async fn allocations(
     pool: &PgPool,
     (user_id, before): (&str, Option<Uuid>),
     limit: u32,
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Vec<AllocationAt>, StoreError> {
-    let mut snapshot = read::snapshot(pool).await?;
+    let (mut snapshot, now) = read::snapshot_of_now(pool, clock).await?;
     let state = read::settled(&mut snapshot, user_id, now).await?;
     let rows = sqlx::query(
         "SELECT * FROM credit_allocations WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
@@ -82,9 +82,9 @@ pub(super) async fn usages(
 pub(super) async fn reservation(
     pool: &PgPool,
     (user_id, id): (&str, Uuid),
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Option<Reservation>, StoreError> {
-    let mut snapshot = read::snapshot(pool).await?;
+    let (mut snapshot, now) = read::snapshot_of_now(pool, clock).await?;
     let state = read::settled(&mut snapshot, user_id, now).await?;
     let query = "SELECT * FROM reservations WHERE user_id = $1 AND id = $2";
     let row = sqlx::query(query).bind(user_id).bind(id).fetch_optional(&mut *snapshot).await?;
@@ -100,9 +100,9 @@ pub(super) async fn reservations(
     pool: &PgPool,
     (user_id, before): (&str, Option<Uuid>),
     limit: u32,
-    now: OffsetDateTime,
+    clock: &dyn Clock,
 ) -> Result<Vec<Reservation>, StoreError> {
-    let mut snapshot = read::snapshot(pool).await?;
+    let (mut snapshot, now) = read::snapshot_of_now(pool, clock).await?;
     let state = read::settled(&mut snapshot, user_id, now).await?;
     let rows = sqlx::query(
         "SELECT * FROM reservations WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)

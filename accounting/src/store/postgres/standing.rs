@@ -12,13 +12,13 @@ use crate::store::{AccountView, Placeholders, StandingStore, StoreError};
 #[async_trait]
 impl StandingStore for PostgresLedger {
     async fn accounts_in_order(&self, after: &str, limit: u32) -> Result<Vec<AccountView>, StoreError> {
-        let mut snapshot = read::snapshot(&self.readers).await?;
+        let (mut snapshot, now) = read::snapshot_of_now(&self.readers, &*self.clock).await?;
         let rows = sqlx::query("SELECT * FROM accounts WHERE user_id > $1 ORDER BY user_id LIMIT $2")
             .bind(after)
             .bind(i64::from(limit))
             .fetch_all(&mut *snapshot)
             .await?;
-        let views = read::settled_views(&mut snapshot, &rows, self.clock.now()).await?;
+        let views = read::settled_views(&mut snapshot, &rows, now).await?;
         snapshot.commit().await?;
         Ok(views)
     }

@@ -6,7 +6,7 @@ use accrue_chassis::http::{Json, SECURITY_LOG, TraceContext};
 use accrue_chassis::problem::{FieldError, Problem};
 use accrue_chassis::problem_docs::{AnyProblem, BodyProblem, TokenProblem};
 use accrue_chassis::tokens::Caller;
-use accrue_events::user::is_valid_user_id;
+use accrue_events::user::{VERSION_LIMIT, is_valid_user_id};
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -24,9 +24,6 @@ const MAX_USERS: usize = 1_000;
 const MAX_BYTES: usize = 1024 * 1024;
 /// How many of them are under way at once.
 const AT_ONCE: usize = 8;
-/// Versions stay below 2^53.
-const VERSION_LIMIT: i64 = 1 << 53;
-
 /// Whom to tell of.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,11 +100,10 @@ fn check(users: &[ReplayedUser]) -> Result<(), Problem> {
         let detail = format!("Give 1 to {MAX_USERS} users.");
         return Err(Problem::invalid(vec![FieldError::new("/users", "invalid_length", detail)]));
     }
-    let is_wrong =
-        |user: &ReplayedUser| user.above.is_some_and(|above| !(0..VERSION_LIMIT - 1).contains(&above));
+    let is_wrong = |user: &ReplayedUser| user.above.is_some_and(|above| !(0..VERSION_LIMIT).contains(&above));
     let wrong = users.iter().enumerate().filter(|(_, user)| is_wrong(user)).map(|(place, _)| {
         let pointer = format!("/users/{place}/above");
-        FieldError::new(pointer, "invalid_version", "above must be a version: 0 or more, below 2^53.")
+        FieldError::new(pointer, "invalid_version", "above must be a version: 0 or more, below 2^53 - 1.")
     });
     let wrong: Vec<FieldError> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(Problem::invalid(wrong)) }
