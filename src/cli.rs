@@ -137,8 +137,9 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HealthArgs {
-    /// The addresses to ask. Without any, both services on this machine are asked, and
-    /// one of them is enough, for images that run the one or the other
+    /// The services to ask, such as `http://127.0.0.1:8001`; a path is asked for in place of
+    /// `/healthz/ready`. Without any, both services on this machine are asked, and one of them is
+    /// enough, for images that run the one or the other
     #[arg(long, value_name = "URL")]
     pub(crate) url: Vec<url::Url>,
 }

@@ -167,8 +167,14 @@ async fn health_tells_by_its_exit_code() {
         accrue(&["health", "--url", url.as_str()]).status.success()
     })
     .await;
+    let asked = |path: &str| {
+        let url = url.join(path).expect("a path");
+        accrue(&["health", "--url", url.as_str()]).status.code()
+    };
+    assert_eq!(asked("/"), Some(0), "without a path it is readiness that is asked for");
+    assert_eq!(asked("/nothing"), Some(1));
     process.kill();
-    assert_eq!(accrue(&["health", "--url", url.as_str()]).status.code(), Some(1));
+    assert_eq!(asked("/healthz/ready"), Some(1));
 }
 
 #[tokio::test]

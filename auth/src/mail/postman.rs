@@ -195,7 +195,14 @@ impl Postman {
         mail: &ClaimedMail,
         error: &(dyn std::error::Error + Send + Sync + 'static),
     ) -> Result<Fate, RoundError> {
-        tracing::warn!(%error, mail_id = %mail.mail.id, kind = mail.mail.kind.word(), "a mail was given up");
+        // By the id of its user it can be asked for again.
+        tracing::warn!(
+            %error,
+            mail_id = %mail.mail.id,
+            user_id = mail.user_id,
+            kind = mail.mail.kind.word(),
+            "a mail was given up"
+        );
         self.store.mark_sent(claim, mail).await?;
         count("given_up");
         Ok(Fate::GivenUp)
