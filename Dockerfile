@@ -13,7 +13,7 @@ COPY --from=build /src/target/release/accrue /usr/local/bin/
 USER 10001:10001
 # Loopback would be the container's own: who may reach it is decided where its ports are published.
 ENV AUTH_LISTEN=0.0.0.0:8001 ACCOUNTING_LISTEN=0.0.0.0:8002 ACCRUE_DATA_DIR=/var/lib/accrue
-# Only the all-in-one process keeps anything here.
+# The all-in-one's files, and the keys of an auth that was given none (AUTH_KEY_ENCRYPTION_KEYS).
 VOLUME /var/lib/accrue
 EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
