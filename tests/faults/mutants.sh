@@ -7,7 +7,7 @@ usage() {
 usage: tests/faults/mutants.sh [--list] [--seed S] [--tries N] [--results FILE] [NAME...]
 
 A mutant is a patch in tests/faults/mutants/: in its first line what the bug is, in its second
-which faults find it. Each is applied to a checkout of HEAD (what is not committed is not in it),
+which faults find it, such as "hammer" or, in one of the worlds alone, "clock@all-in-one". Each is applied to a checkout of HEAD (what is not committed is not in it),
 which is built there, and the suite runs with those faults, one after the other, until one fails.
 On the tree as it is the suite has to hold: tests/faults/run.sh.
   NAME...         these; without any, all
@@ -95,14 +95,17 @@ fi
 
 # Tries one; prints a line; 0 caught, 1 survived, 3 could not be tried.
 try() {
-    local name=$1 fault code began=$SECONDS
+    local name=$1 fault world code began=$SECONDS
     if ! git -C "$checkout" apply "$root/$patches/$name.patch" 2>"$said"; then
         echo "$name: DOES NOT APPLY: $(tail -n 1 "$said")"
         return 3
     fi
     for fault in $(faults_of "$name"); do
         code=0
-        "$checkout/tests/faults/run.sh" --runs "$tries" --seed "$seed" --only "$fault" >"$said" 2>&1 || code=$?
+        world=()
+        if [[ "$fault" == *@* ]]; then world=(--world "${fault#*@}"); fi
+        "$checkout/tests/faults/run.sh" --runs "$tries" --seed "$seed" --only "${fault%@*}" "${world[@]}" \
+            >"$said" 2>&1 || code=$?
         case "$code" in
         0) ;;
         1)
