@@ -67,7 +67,7 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     let link = Link::default();
     let keys_link = Link::default();
     let own_events = OwnEvents::new(&store, publisher, config.policies.events, batcher.committed());
-    let mut collectors = vec![count_placeholders(Arc::clone(&store), Arc::clone(&clock))];
+    let mut collectors = vec![count_placeholders(Arc::clone(&store))];
     let readiness = Readiness::default()
         .require("database", Arc::new(StoreProbe(Arc::clone(&store))))
         .want("broker", link.clone())
@@ -77,7 +77,6 @@ pub fn assemble(config: &AccountingConfig, parts: Parts) -> anyhow::Result<Servi
     let accounting = http::Accounting {
         batcher: batcher.clone(),
         store: Arc::clone(&store),
-        clock: Arc::clone(&clock),
         waiting: http::Waiting::new(
             batcher.arrivals(),
             lifecycle.clone(),
@@ -119,13 +118,13 @@ impl Probe for StoreProbe {
     }
 }
 
-fn count_placeholders(store: Arc<dyn LedgerStore>, clock: SharedClock) -> Collector {
+fn count_placeholders(store: Arc<dyn LedgerStore>) -> Collector {
     Arc::new(move || {
-        let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+        let store = Arc::clone(&store);
         Box::pin(async move {
-            match store.placeholders().await {
-                Ok(Placeholders { count, oldest_since }) => {
-                    let age = oldest_since.map_or(0.0, |since| (clock.now() - since).as_seconds_f64());
+            match tokio::try_join!(store.placeholders(), store.now()) {
+                Ok((Placeholders { count, oldest_since }, now)) => {
+                    let age = oldest_since.map_or(0.0, |since| (now - since).as_seconds_f64());
                     #[expect(clippy::cast_precision_loss, reason = "a count of rows stays below 2^52")]
                     metrics::gauge!("accounts_placeholder").set(count as f64);
                     metrics::gauge!("accounts_placeholder_oldest_age_seconds").set(age.max(0.0));

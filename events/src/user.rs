@@ -205,9 +205,8 @@ fn shortened(kind: &str) -> String {
 
 /// The longest user id, in characters.
 pub const MAX_USER_ID_CHARS: usize = 50;
-/// Versions are below this, so that every JSON reader keeps them whole and one more can follow: a
-/// user with a later one could never be changed again.
-pub const VERSION_LIMIT: i64 = (1 << 53) - 1;
+/// Versions are below this, so that every JSON reader keeps them whole.
+pub const VERSION_LIMIT: i64 = 1 << 53;
 /// The longest address or name that a snapshot may carry, in characters.
 const MAX_TEXT_CHARS: usize = 320;
 
@@ -221,7 +220,7 @@ impl UserSnapshot {
             return Err("its user id is empty, . or .., over 50 characters, or holds a control character");
         }
         if !(0..VERSION_LIMIT).contains(&self.version) {
-            return Err("its version is negative, or too large for another to follow");
+            return Err("its version is negative, or 2^53 or more");
         }
         if (kind == UserEventKind::Deleted) != (self.status == UserStatus::Deleted) {
             return Err("its kind and the status in its data disagree about deletion");

@@ -63,7 +63,8 @@ pub(crate) enum Kind {
     /// accounting knows an older version, or not that the user is deleted, or takes them
     /// for unknown to auth.
     Stale,
-    /// accounting knows a newer version than auth has: auth was restored from a backup.
+    /// accounting knows a newer version than auth has, or the same one with another status: auth was
+    /// restored from a backup.
     Ahead,
     /// An account that had a user, whom auth does not know.
     Orphaned,

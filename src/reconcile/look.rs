@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use accrue_chassis::clock::{Clock as _, SystemClock};
+use accrue_events::user::VERSION_LIMIT;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::Instant;
 
@@ -138,6 +139,10 @@ impl<'a> Look<'a> {
                     self.tally.left += 1;
                     continue;
                 }
+                // One that auth would refuse takes those beside it along.
+                Repair::Replay { above: Some(above) } if above >= VERSION_LIMIT - 1 => Err(anyhow::anyhow!(
+                    "no version can follow the one that accounting knows, which no event of auth's had"
+                )),
                 Repair::Replay { above } => {
                     replays.push((user_id.clone(), above));
                     Ok(())

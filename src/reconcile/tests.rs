@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use accrue_chassis::clock::{Clock as _, SystemClock, to_millis};
+use accrue_events::user::VERSION_LIMIT;
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -50,7 +52,11 @@ fn not_found(code: &str) -> Response {
 }
 
 async fn look(services: &Services, grace: Duration) -> anyhow::Result<Tally> {
-    let manner = Manner { is_repeated: false, repairs: false, grace, placeholder_age: Duration::ZERO };
+    look_and(false, services, grace).await
+}
+
+async fn look_and(repairs: bool, services: &Services, grace: Duration) -> anyhow::Result<Tally> {
+    let manner = Manner { is_repeated: false, repairs, grace, placeholder_age: Duration::ZERO };
     let mut look = Look::new(services, manner);
     look.at_all().await?;
     Ok(look.into_tally())
@@ -84,6 +90,35 @@ async fn ids_that_no_url_can_name_hold_nothing_up() {
         .route("/v1/account-versions/{id}", get(async || Json(account("u1", None, "placeholder"))));
     let told = look(&services(routes).await, Duration::ZERO).await.expect("a whole look");
     assert_eq!(told.of(Kind::Surplus), 1);
+}
+
+#[tokio::test]
+async fn a_version_that_none_can_follow_takes_no_other_repair_along() {
+    let asked = Arc::new(OnceLock::new());
+    let (published, known) = (Arc::clone(&asked), Arc::clone(&asked));
+    let replays = async move |Json(body): Json<Value>| {
+        let ids: Vec<_> =
+            body["users"].as_array().expect("users").iter().map(|one| one["user_id"].clone()).collect();
+        published.set(Value::from(ids)).expect("asked once");
+        (StatusCode::ACCEPTED, Json(json!({"data": [{"user_id": "u2", "outcome": "queued"}]})))
+    };
+    // What was asked for comes about.
+    let account_now = async move |Path(id): Path<String>| {
+        let version = if id == "u1" { VERSION_LIMIT - 1 } else { known.get().map_or(1, |_| 2) };
+        Json(account(&id, Some(version), "active"))
+    };
+    let all =
+        async || page(&[account("u1", Some(VERSION_LIMIT - 1), "active"), account("u2", Some(1), "active")]);
+    let routes = Router::new()
+        .route("/v1/user-versions", get(async || page(&[user("u1", 2), user("u2", 2)])))
+        .route("/v1/user-versions/{id}", get(async |Path(id): Path<String>| Json(user(&id, 2))))
+        .route("/v1/account-versions", get(all))
+        .route("/v1/account-versions/{id}", get(account_now))
+        .route("/v1/replays", post(replays));
+    let told = look_and(true, &services(routes).await, Duration::ZERO).await.expect("a whole look");
+    assert_eq!((told.of(Kind::Ahead), told.of(Kind::Stale)), (1, 1), "{told}");
+    assert_eq!(asked.get(), Some(&json!(["u2"])));
+    assert!(told.to_string().contains("1 repaired"), "{told}");
 }
 
 /// Two services of which auth's user changes just before the first look by id, which comes to

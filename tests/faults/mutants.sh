@@ -8,7 +8,8 @@ usage: tests/faults/mutants.sh [--list] [--seed S] [--tries N] [--results FILE] 
 
 A mutant is a patch in tests/faults/mutants/: in its first line what the bug is, in its second
 which faults find it, such as "hammer" or, in one of the worlds alone, "clock@all-in-one". Each is
-applied to a checkout of HEAD (what is not committed is not in it), which is built there, and the suite runs with those faults, one after the other, until one fails.
+applied to a checkout of HEAD (what is not committed is not in it), which is built there, and the suite
+runs with those faults, one after the other, until one fails.
 On the tree as it is the suite has to hold: tests/faults/run.sh.
   NAME...         these; without any, all
   --list          what there is

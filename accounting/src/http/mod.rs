@@ -30,7 +30,6 @@ mod waiting;
 
 use std::sync::Arc;
 
-use accrue_chassis::clock::SharedClock;
 use accrue_chassis::lifecycle::Lifecycle;
 use accrue_events::broker::DeadLetters;
 use axum::Router;
@@ -51,8 +50,6 @@ pub(crate) struct Accounting {
     pub(crate) batcher: Batcher,
     /// For reading.
     pub(crate) store: Arc<dyn LedgerStore>,
-    /// The time, for what is asked about it.
-    pub(crate) clock: SharedClock,
     /// Whom accounts are opened for.
     pub(crate) newcomers: Newcomers,
     /// For requests that wait for a user's event.

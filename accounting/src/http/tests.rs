@@ -102,7 +102,6 @@ impl Api {
         let accounting = Accounting {
             batcher: batcher.clone(),
             store,
-            clock: Arc::<ManualClock>::clone(&clock),
             newcomers,
             waiting: Waiting::new(batcher.arrivals(), lifecycle.clone(), (Duration::from_secs(10), 64)),
             lifecycle: lifecycle.clone(),

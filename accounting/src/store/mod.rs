@@ -60,6 +60,9 @@ pub trait LedgerStore: RateStore + StandingStore + Outbox {
     /// How many batches can be posted side by side.
     fn lanes(&self) -> usize;
 
+    /// What time it is for whatever falls due: the same for all processes on one database.
+    async fn now(&self) -> Result<OffsetDateTime, StoreError>;
+
     /// One account.
     async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError>;
 

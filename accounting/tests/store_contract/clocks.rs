@@ -30,6 +30,8 @@ async fn a_wrong_clock_ends_nothing_before_its_time() {
     post(&right, order).await.expect("enough");
     for (wrong_by, key) in [(Duration::HOUR, "ahead"), (-Duration::HOUR, "behind")] {
         let wrong = fixture.store_at(Arc::new(WrongBy(wrong_by))).await;
+        let now = wrong.now().await.expect("told");
+        assert!((now - SystemClock.now()).abs() < Duration::MINUTE, "{key}");
         assert!(wrong.due_accounts(None, 10).await.expect("readable").is_empty(), "{key}");
         let seen = account(&wrong, "u1").await.account;
         assert_eq!(seen, account(&right, "u1").await.account, "{key}");

@@ -86,7 +86,7 @@ pub(in crate::http) async fn get(
     let (at, before) = params.position()?;
     let account = readable(&accounting, &id).await?.account;
     // A clock that was set back does not take back what was booked.
-    let now = account.decision_time(accounting.clock.now());
+    let now = account.decision_time(accounting.store.now().await?);
     let at = at.unwrap_or(now);
     let ahead = if before.is_some() { CLOCKS_APART } else { Duration::ZERO };
     if at > now + ahead {

@@ -78,10 +78,10 @@ pub(in crate::http) async fn account(
     let (after, days) = after.unzip();
     let Params { since, until, resource, .. } = params;
     let default_days = if period == Period::Month { MAX_DAYS } else { DEFAULT_DAYS };
-    let mut filter =
-        PeriodParams { since, until, resource }.filter(accounting.clock.now(), default_days, days)?;
-    readable(&accounting, &id).await?;
     let store = &accounting.store;
+    let mut filter =
+        PeriodParams { since, until, resource }.filter(store.now().await?, default_days, days)?;
+    readable(&accounting, &id).await?;
     let sums = match period {
         Period::Day => {
             filter.user_id = Some(id);

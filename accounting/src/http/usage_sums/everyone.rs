@@ -59,10 +59,11 @@ pub(in crate::http) async fn everyone(
     let (after, days) = after.unzip();
     let Params { since, until, resource, user_id, .. } = params;
     user_id.as_deref().map(user_id::check).transpose()?;
+    let store = &accounting.store;
     let mut filter =
-        PeriodParams { since, until, resource }.filter(accounting.clock.now(), DEFAULT_DAYS, days)?;
+        PeriodParams { since, until, resource }.filter(store.now().await?, DEFAULT_DAYS, days)?;
     filter.user_id = user_id;
-    let sums = accounting.store.usage_by_day(&filter, after.as_ref(), limit + 1).await?;
+    let sums = store.usage_by_day(&filter, after.as_ref(), limit + 1).await?;
     let page = Page::cut(sums, limit, |sum| cursor::after_usage_sum(&position(sum), filter.days));
     Ok(Json(page.map(|sum| UsageSumBody::new(Period::Day, sum))))
 }

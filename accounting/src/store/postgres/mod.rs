@@ -190,6 +190,10 @@ impl LedgerStore for PostgresLedger {
         self.lanes
     }
 
+    async fn now(&self) -> Result<OffsetDateTime, StoreError> {
+        read::now(&self.readers, &*self.clock).await
+    }
+
     async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError> {
         read::account(&self.readers, user_id, &*self.clock).await
     }

@@ -116,7 +116,7 @@ impl RateStore for PostgresLedger {
         // statement: one that has waited still sees the versions as they were before.
         sqlx::query("INSERT INTO rates (resource, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(&order.resource)
-            .bind(self.clock.now())
+            .bind(read::now(&mut *transaction, &*self.clock).await?)
             .execute(&mut *transaction)
             .await?;
         sqlx::query("SELECT 1 FROM rates WHERE resource = $1 FOR UPDATE")

@@ -164,6 +164,10 @@ impl LedgerStore for SqliteLedger {
         1
     }
 
+    async fn now(&self) -> Result<OffsetDateTime, StoreError> {
+        Ok(self.clock.now())
+    }
+
     async fn account(&self, user_id: &str) -> Result<Option<AccountView>, StoreError> {
         read::account(&self.readers, user_id, self.clock.now()).await
     }

@@ -100,7 +100,8 @@ fn check(users: &[ReplayedUser]) -> Result<(), Problem> {
         let detail = format!("Give 1 to {MAX_USERS} users.");
         return Err(Problem::invalid(vec![FieldError::new("/users", "invalid_length", detail)]));
     }
-    let is_wrong = |user: &ReplayedUser| user.above.is_some_and(|above| !(0..VERSION_LIMIT).contains(&above));
+    let is_wrong =
+        |user: &ReplayedUser| user.above.is_some_and(|above| !(0..VERSION_LIMIT - 1).contains(&above));
     let wrong = users.iter().enumerate().filter(|(_, user)| is_wrong(user)).map(|(place, _)| {
         let pointer = format!("/users/{place}/above");
         FieldError::new(pointer, "invalid_version", "above must be a version: 0 or more, below 2^53 - 1.")
